@@ -1,0 +1,118 @@
+"""Cutting splits: shares, labels, duplicates, and the same cut every time."""
+
+from collections import Counter
+
+import pytest
+
+from tl.data.splits import complete_splits, defects, divide, text_keys
+
+
+def records(n=200, labels=("good", "bad", "bad", "fair")):
+    return [{"text": f"text {i}", "label": labels[i % len(labels)]} for i in range(n)]
+
+
+def test_train_alone_is_cut_70_15_15_with_equal_shares_of_labels():
+    splits, warnings = complete_splits({"train": records()}, "label")
+    assert {split: len(part) for split, part in splits.items()} == {
+        "train": 140,
+        "validation": 30,
+        "test": 30,
+    }
+    assert "cut from train" in warnings[0]
+    for part in splits.values():
+        counts = Counter(record["label"] for record in part)
+        assert counts["bad"] / len(part) == pytest.approx(0.5, abs=0.05)
+
+
+def test_the_cut_depends_on_texts_alone():
+    def texts(part):
+        return {record["text"] for record in part}
+
+    forward, _ = complete_splits({"train": records()}, "label")
+    backward, _ = complete_splits({"train": records()[::-1]}, "label")
+    for split, part in forward.items():
+        assert texts(part) == texts(backward[split])
+
+
+def test_cut_records_keep_the_order_of_the_file():
+    splits, _ = complete_splits({"train": records()}, "label")
+    numbers = [int(record["text"].split()[1]) for record in splits["test"]]
+    assert numbers == sorted(numbers)
+
+
+@pytest.mark.parametrize("form", ["text", "tokens", "premise"])
+def test_duplicates_land_in_one_split(form):
+    def record(i):
+        text = f"a longer text, number {i % 40}"
+        return {form: text.split() if form == "tokens" else text, "id": str(i), "label": i % 3}
+
+    splits, _ = complete_splits({"train": [record(i) for i in range(160)]}, "label")
+    assert sum(map(len, splits.values())) == 160
+    assert all(splits.values())
+    assert defects(splits, "label") == []
+
+
+def test_a_rare_label_stays_in_train():
+    rare = {"text": "the only one", "label": "rare"}
+    splits, _ = complete_splits({"train": [*records(20), rare]}, "label")
+    assert rare in splits["train"]
+
+
+def test_column_to_stratify_may_be_absent():
+    splits, _ = complete_splits({"train": [{"text": str(i)} for i in range(20)]}, "label")
+    assert [len(part) for part in splits.values()] == [14, 3, 3]
+
+
+def test_train_and_test_get_a_validation_split_out_of_train():
+    test = [{"text": "other", "label": "bad"}]
+    splits, warnings = complete_splits({"train": records(), "test": test}, "label")
+    assert list(splits) == ["train", "validation", "test"]
+    assert (len(splits["train"]), len(splits["validation"]), splits["test"]) == (170, 30, test)
+    assert warnings[0].startswith("validation cut from train")
+
+
+def test_a_missing_test_split_is_not_made():
+    splits = {"train": records(3), "validation": records(3)}
+    complete, warnings = complete_splits(splits, "label")
+    assert complete == splits
+    assert "no test split" in warnings[0]
+
+
+def test_no_train_split():
+    with pytest.raises(ValueError, match="lacks a split: found test, needs train"):
+        complete_splits({"test": records()}, "label")
+
+
+def test_too_few_texts():
+    with pytest.raises(ValueError, match=r"too few texts .* 2 distinct texts with 2 label"):
+        divide(records(2), ["validation", "test"], "label")
+
+
+def test_texts_in_two_splits_are_counted_per_pair():
+    splits = {
+        "train": [{"text": "a"}, {"text": "b"}, {"text": ""}],
+        "validation": [{"text": "c"}, {"text": ""}],
+        "test": [{"text": "a"}, {"text": "a"}, {"text": "c"}, {"text": "d"}],
+    }
+    warnings = defects(splits, None)
+    assert "2 of 4 texts of test also occur in train" in warnings
+    assert "1 of 4 texts of test also occur in validation" in warnings
+    assert not any("of validation also" in warning for warning in warnings)
+
+
+def test_empty_values_are_counted():
+    splits = {"train": [{"text": " ", "label": "x"}, {"text": "a", "label": "x"}, {"text": None}]}
+    splits["train"][2]["label"] = "x"
+    assert defects(splits, "label") == ["2 of 3 values of `text` in train are empty"]
+
+
+def test_the_text_of_a_record_is_never_its_label_or_id():
+    pair = {
+        "id": "7",
+        "hypothesis": "short",
+        "premise": "rather long",
+        "label": "a very long label",
+    }
+    assert text_keys([pair], "label") == ["rather long"]
+    assert text_keys([{"summary": "a long summary", "text": "brief"}], None) == ["brief"]
+    assert text_keys([{"x": 1}], None) == ['{"x": 1}']

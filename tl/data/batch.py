@@ -1,0 +1,92 @@
+"""From encoded examples to batches: padding, and an order that wastes little of it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Example:
+    """One encoded example.
+
+    `target` belongs to the task: a class index, or one label per kept word. `words` holds, for tasks
+    that label words, the position of each kept word's first piece.
+    """
+
+    id: str
+    inputs: dict[str, list[int]]  # input_ids and, for some families, token_type_ids
+    target: object
+    words: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.inputs["input_ids"])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded examples of one task."""
+
+    task: str
+    inputs: dict[str, Tensor]  # [b, t] each: input_ids, attention_mask, ...
+    labels: Tensor
+    n_targets: int  # what the loss is a sum over
+    examples: list[Example]
+
+    def to(self, device: torch.device) -> "Batch":
+        inputs = {name: tensor.to(device) for name, tensor in self.inputs.items()}
+        return replace(self, inputs=inputs, labels=self.labels.to(device))
+
+
+def pad(rows: list[list[int]], value: int) -> Tensor:
+    """Stack rows of different lengths into [b, t], filling with `value` on the right."""
+    t = max(map(len, rows))
+    return torch.tensor([row + [value] * (t - len(row)) for row in rows])
+
+
+def pad_inputs(examples: list[Example], pad_id: int) -> dict[str, Tensor]:
+    """Pad every input of the examples, [b, t] each, and add their attention mask."""
+    inputs = {
+        name: pad([e.inputs[name] for e in examples], pad_id if name == "input_ids" else 0)
+        for name in examples[0].inputs
+    }
+    inputs["attention_mask"] = pad([[1] * len(e) for e in examples], 0)
+    return inputs
+
+
+def bucketed(
+    lengths: list[int], batch_size: int, generator: torch.Generator, window: int = 50
+) -> list[list[int]]:
+    """A shuffled order of batches of neighbours in length.
+
+    All indices are shuffled, cut into windows of `window` batches, sorted by length within each
+    window; the batches are then shuffled. Every batch has `batch_size` examples but for one, which
+    takes the rest. Long and short examples still meet in random company from epoch to epoch.
+    """
+    order = torch.randperm(len(lengths), generator=generator).tolist()
+    span = window * batch_size
+    ordered = []
+    for start in range(0, len(order), span):
+        ordered += sorted(order[start : start + span], key=lambda index: lengths[index])
+    batches = [ordered[i : i + batch_size] for i in range(0, len(ordered), batch_size)]
+    return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+
+
+def by_tokens(lengths: list[int], budget: int) -> list[list[int]]:
+    """Batches for evaluation: sorted by length, each of at most `budget` padded tokens."""
+    batches, batch = [], []
+    for index in sorted(range(len(lengths)), key=lambda index: lengths[index]):
+        if batch and (len(batch) + 1) * lengths[index] > budget:
+            batches.append(batch)
+            batch = []
+        batch.append(index)
+    return [*batches, batch] if batch else batches
+
+
+def chunks(items: Iterable, size: int) -> Iterator[list]:
+    """Lists of up to `size` consecutive items."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

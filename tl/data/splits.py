@@ -1,0 +1,125 @@
+"""Which record is in which split, and what a reader should know about it."""
+
+import hashlib
+import json
+from itertools import combinations
+
+from tl.data.records import SPLITS, Record
+
+Splits = dict[str, list[Record]]
+
+ALIASES = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+}
+HELD_OUT = 0.15  # the share of the texts that validation and test get, each
+
+
+def complete_splits(splits: Splits, stratify: str | None) -> tuple[Splits, list[str]]:
+    """The splits with a validation split, cut from train where the source has none.
+
+    Train alone is cut 70/15/15. Train and test give 15% of train to validation. Train and
+    validation stay without a test split: what was published for choosing is no test.
+
+    Raises:
+        ValueError: there is no train split, or it has too few texts to cut.
+    """
+    if "train" not in splits:
+        raise ValueError(f"lacks a split: found {', '.join(splits) or 'nothing'}, needs train")
+    if "validation" in splits:
+        lacks = [] if "test" in splits else ["no test split: nothing will be reported on test"]
+        return splits, lacks
+    made = [split for split in ("validation", "test") if split not in splits]
+    cut = divide(splits["train"], made, stratify)
+    complete = {split: (splits | cut)[split] for split in SPLITS}
+    sizes = ", ".join(f"{len(cut[split])} {split}" for split in cut)
+    return complete, [f"{' and '.join(made)} cut from train, the same for every seed: {sizes}"]
+
+
+def divide(records: list[Record], made: list[str], stratify: str | None) -> Splits:
+    """Train and the splits `made` from it, each of them with 15% of the distinct texts.
+
+    No text lands in two splits, each label keeps at least one text in train, and the shares of the
+    labels are equal up to rounding. Texts are ordered by a hash of their own, so the cut depends
+    neither on a seed nor on the order of the file: runs of different seeds share their test split.
+
+    Raises:
+        ValueError: too few distinct texts for the number of labels.
+    """
+    keys = text_keys(records, stratify)
+    labels: dict[str, str] = {}  # text -> the label of its first record
+    for key, record in zip(keys, records, strict=True):
+        labels.setdefault(key, str(record.get(stratify)))
+    ordered = sorted(labels, key=lambda key: (labels[key], _digest(key)))
+    # The first text of each label stays in train: a label never seen there cannot be learnt.
+    movable = [key for i, key in enumerate(ordered) if i and labels[key] == labels[ordered[i - 1]]]
+    n_moved = len(made) * max(1, round(HELD_OUT * len(ordered)))
+    if len(movable) < n_moved:
+        raise ValueError(
+            f"too few texts to cut off {' and '.join(made)}: {len(ordered)} distinct texts with "
+            f"{len(set(labels.values()))} label(s); give a directory with a file per split"
+        )
+    # Evenly spaced over the texts in order of label: every label gives its share.
+    moved = {
+        movable[int((i + 0.5) * len(movable) / n_moved)]: made[i % len(made)]
+        for i in range(n_moved)
+    }
+    result: Splits = {split: [] for split in ("train", *made)}
+    for key, record in zip(keys, records, strict=True):
+        result[moved.get(key, "train")].append(record)
+    return result
+
+
+def defects(splits: Splits, stratify: str | None) -> list[str]:
+    """Warnings about empty values and about texts in more than one split; all records are kept."""
+    warnings = []
+    for split, records in splits.items():
+        for column in string_columns(records):
+            n_empty = sum(not (record[column] or "").strip() for record in records)
+            if n_empty:
+                warnings.append(
+                    f"{n_empty} of {len(records)} values of `{column}` in {split} are empty"
+                )
+    keys = {split: text_keys(records, stratify) for split, records in splits.items()}
+    for first, second in combinations(splits, 2):
+        known = set(keys[first])
+        n_shared = sum(bool(key) and key in known for key in keys[second])
+        if n_shared:
+            warnings.append(
+                f"{n_shared} of {len(keys[second])} texts of {second} also occur in {first}"
+            )
+    return warnings
+
+
+def text_keys(records: list[Record], stratify: str | None) -> list[str]:
+    """For each record the text by which it is recognised.
+
+    That is `tokens` or `text`; otherwise the column of strings with the most characters, which is
+    never an id or a label and for pairs of sentences the longer side.
+    """
+    if all(isinstance(record.get("tokens"), list) for record in records):
+        return ["\x1f".join(map(str, record["tokens"])) for record in records]
+    columns = [column for column in string_columns(records) if column != stratify]
+    if not columns:
+        return [json.dumps(record, sort_keys=True) for record in records]
+    n_characters = {name: sum(len(record[name] or "") for record in records) for name in columns}
+    column = "text" if "text" in columns else max(columns, key=n_characters.get)
+    return [record[column] or "" for record in records]
+
+
+def string_columns(records: list[Record]) -> list[str]:
+    """The columns whose value is a string, or nothing, in every record."""
+    return [
+        column
+        for column in (records[0] if records else ())
+        if all(isinstance(record.get(column, 0), str | None) for record in records)
+    ]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

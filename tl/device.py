@@ -1,0 +1,69 @@
+"""Where to compute, in which precision, and how much memory that took."""
+
+import resource
+import sys
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+MIB = 2**20
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is the GPU where there is one.
+
+    Raises:
+        ValueError: if a GPU is asked for and torch sees none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda, but torch sees no GPU here; use --device cpu or auto")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """The type of matrix products: for `auto`, bfloat16 where the processor computes in it.
+
+    Never float16: its range is too small for T5's activations and unscaled gradients.
+    """
+    if name == "auto":
+        if device.type == "cuda":
+            native = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            native = torch.cpu._is_avx512_bf16_supported()
+        return torch.bfloat16 if native else torch.float32
+    return {"bf16": torch.bfloat16, "fp32": torch.float32}[name]
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    """Inside, matrix products run in `dtype`; for float32 it does nothing."""
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
+
+
+def peak_mib(device: torch.device) -> float:
+    """Most memory so far: allocated by torch on a GPU; resident in this process on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / MIB
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB
+
+
+def saved_for_backward_mib(model: nn.Module, forward: Callable[[], Tensor]) -> float:
+    """Memory of the activations that one forward pass keeps for its backward pass.
+
+    Every storage counts once; weights, which the backward pass needs too, do not count.
+    """
+    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    kept = {}
+
+    def count(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        forward()
+    return sum(kept.values()) / MIB

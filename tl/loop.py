@@ -1,0 +1,273 @@
+"""The training loop, written out: epochs, steps, evaluation, the best epoch, checkpoints."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from tl import optim
+from tl.build import Setup, steps_per_epoch
+from tl.checkpoint import load_learned, load_state, save_learned, save_state
+from tl.data.batch import Batch, Example, bucketed, by_tokens, chunks
+from tl.device import autocast, peak_mib
+from tl.metrics import Scores
+from tl.record import Recorder
+from tl.runs import Run
+from tl.seed import generator, stream_seed
+from tl.tasks.base import Logits
+
+LOG_EVERY = 20  # optimizer steps
+TOKENS = {"cpu": 1024, "cuda": 32768}  # of an evaluation batch: a CPU wants it to fit its cache
+
+
+@dataclass
+class Progress:
+    """Where a run stands; a checkpoint holds it."""
+
+    epoch: int = 0
+    batch: int = 0  # of this epoch, already learned from
+    step: int = 0  # of the whole run
+    loss_sum: float = 0.0  # over the targets of this epoch
+    n_targets: int = 0
+    best_epoch: int = 0  # counted from 1; 0: none yet
+    best_score: float = -math.inf
+    seconds: float = 0.0  # of training proper, without evaluation
+    n_examples: int = 0
+
+
+@torch.no_grad()
+def evaluate(
+    setup: Setup, examples: list[Example], what: str, stop: Callable[[], bool] = lambda: False
+) -> tuple[Scores, Logits]:
+    """Scores and logits of a split, in eval mode; `loss` is the mean over its targets.
+
+    Args:
+        setup: model and task.
+        examples: the split, in its order.
+        what: a word for the progress bar.
+        stop: asked before every batch; once true, KeyboardInterrupt is raised.
+    """
+    setup.model.eval()
+    logits: Logits = [None] * len(examples)
+    loss_sum, n_targets = 0.0, 0
+    batches = by_tokens([len(e) for e in examples], TOKENS[setup.device.type])
+    for indices in tqdm(batches, desc=f"  {what}", leave=False, mininterval=0.5):
+        if stop():
+            raise KeyboardInterrupt
+        batch = setup.task.collate([examples[i] for i in indices]).to(setup.device)
+        with autocast(setup.device, setup.dtype):
+            output = setup.model(batch)
+            loss_sum += setup.task.loss_sum(output, batch).item()
+        n_targets += batch.n_targets
+        for index, one in zip(indices, setup.task.predict(output, batch), strict=True):
+            logits[index] = one
+    scores = setup.task.score(examples, logits)
+    return scores | {"loss": loss_sum / max(1, n_targets)}, logits
+
+
+class Trainer:
+    """One run: it trains until the last epoch, until patience ends, or until it is told to stop.
+
+    Args:
+        setup: configuration, task and model.
+        run: where to write.
+        splits: encoded examples. Nothing is chosen on `test`.
+        stop: asked after every step; once true, the run saves itself and raises KeyboardInterrupt.
+        report: takes a line of text after every epoch.
+        resume: go on from the run's checkpoint.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        run: Run,
+        splits: dict[str, list[Example]],
+        stop: Callable[[], bool],
+        report: Callable[[str], None],
+        *,
+        resume: bool = False,
+    ) -> None:
+        self.setup, self.run, self.stop, self.report = setup, run, stop, report
+        self.config, self.task, self.model = setup.config, setup.task, setup.model
+        self.splits = splits
+        self.groups = setup.groups()
+        optim.check_partition(self.groups, self.model)
+        self.optimizer = optim.adamw(self.groups)
+        self.learns = [p for group in self.groups for p in group.params]
+        self.n_steps = self.config.epochs * steps_per_epoch(len(splits["train"]), self.config)
+        self.progress = Progress()
+        self.scores_before: dict[str, Scores] = {}  # of the untrained model, by split
+        if resume:
+            self._restore()
+        else:
+            torch.manual_seed(stream_seed(self.config.seed, "dropout"))
+            self.recorder = Recorder(run)
+
+    def train(self) -> None:
+        """Run what is left of the epochs, then put the best one's weights into the model.
+
+        Raises:
+            KeyboardInterrupt: it was told to stop; the run is saved and can be resumed.
+            ValueError: the loss is not finite.
+        """
+        progress = self.progress
+        try:
+            if not self.scores_before:
+                self._measure_untrained()
+            while progress.epoch < self.config.epochs and not self._out_of_patience():
+                self.model.adaptor.start_epoch(progress.epoch, self.model.backbone)
+                self._train_epoch()
+                self._end_epoch()
+        except KeyboardInterrupt:
+            self.save()
+            raise
+        load_learned(self.run.learned, self.model.learned(), self.setup.backbone_fingerprint)
+
+    def _measure_untrained(self) -> None:
+        for split in self.splits.keys() - {"train"}:
+            scores, _ = evaluate(self.setup, self.splits[split], f"{split}, untrained", self.stop)
+            self.scores_before[split] = scores
+        for split in sorted(self.scores_before):
+            scores = {f"{split}/{name}": v for name, v in self.scores_before[split].items()}
+            self.recorder.metrics(0, scores)
+
+    def batches(self, epoch: int) -> list[list[int]]:
+        """The batches of an epoch, as indices into `train`: a function of seed and epoch alone."""
+        lengths = [len(example) for example in self.splits["train"]]
+        order = generator(self.config.seed, f"data/{epoch}")
+        return bucketed(lengths, self.config.batch_size, order)
+
+    def collate(self, indices: list[int]) -> Batch:
+        examples = [self.splits["train"][i] for i in indices]
+        return self.task.collate(examples).to(self.setup.device)
+
+    def _train_epoch(self) -> None:
+        progress = self.progress
+        batches = self.batches(progress.epoch)
+        self.model.train()
+        title = f"epoch {progress.epoch + 1}/{self.config.epochs}"
+        with tqdm(total=len(batches), initial=progress.batch, desc=title, mininterval=0.5) as bar:
+            for micro_batches in chunks(batches[progress.batch :], self.config.accumulate):
+                started = time.perf_counter()
+                loss = self._step([self.collate(indices) for indices in micro_batches])
+                progress.seconds += time.perf_counter() - started
+                progress.batch += len(micro_batches)
+                progress.n_examples += sum(map(len, micro_batches))
+                bar.update(len(micro_batches))
+                bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+                if self.stop():
+                    raise KeyboardInterrupt
+
+    def _step(self, micro_batches: list[Batch]) -> float:
+        """One optimizer step; returns the mean loss over its targets."""
+        # Divide by the targets of the whole step: a mean of batch means would
+        # overweight batches with few targets.
+        n_targets = max(1, sum(batch.n_targets for batch in micro_batches))
+        loss = 0.0
+        for batch in micro_batches:
+            with autocast(self.setup.device, self.setup.dtype):
+                share = self.task.loss_sum(self.model(batch), batch) / n_targets
+            share.backward()
+            loss += share.item()
+        self._check_finite(loss)
+        norms = self._gradient_norms() if self.progress.step % LOG_EVERY == 0 else {}
+        total = nn.utils.clip_grad_norm_(self.learns, self.config.clip)
+        scale = optim.lr_scale(self.progress.step, self.n_steps, self.config.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["base_lr"] * scale
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if norms:
+            rates = {f"lr/{g['name']}": g["lr"] for g in self.optimizer.param_groups}
+            values = {"train/loss": loss, "grad_norm/total": total.item()} | norms | rates
+            self.recorder.metrics(self.progress.step, values)
+        self.progress.step += 1
+        self.progress.loss_sum += loss * n_targets
+        self.progress.n_targets += n_targets
+        return loss
+
+    def _check_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise ValueError(
+                f"the loss became {loss} at step {self.progress.step}. Try a lower --lr (it is "
+                f"{self.config.lr:g}), a longer --warmup, or --precision fp32. The weights of the "
+                f"best epoch so far stay in {self.run.path}"
+            )
+
+    def _gradient_norms(self) -> dict[str, float]:
+        """Norm of the gradient of each group, before clipping."""
+        norms = {}
+        for group in self.optimizer.param_groups:
+            gradients = [p.grad for p in group["params"] if p.grad is not None]
+            if gradients:
+                norms[f"grad_norm/{group['name']}"] = nn.utils.get_total_norm(gradients).item()
+        return norms
+
+    def _end_epoch(self) -> None:
+        """Evaluate, record, keep the best weights, save."""
+        progress, step = self.progress, self.progress.step
+        scores, _ = evaluate(self.setup, self.splits["validation"], "validation", self.stop)
+        values = {"train/loss_of_epoch": progress.loss_sum / max(1, progress.n_targets)}
+        values |= {f"validation/{name}": value for name, value in scores.items()}
+        self.recorder.metrics(step, {"epoch": progress.epoch + 1, **values})
+        self.recorder.timings(
+            step,
+            {
+                "speed/examples_per_second": progress.n_examples / max(progress.seconds, 1e-9),
+                "memory/peak_mib": peak_mib(self.setup.device),
+            },
+        )
+        progress.epoch += 1
+        progress.batch, progress.loss_sum, progress.n_targets = 0, 0.0, 0
+        if scores[self.task.metric] > progress.best_score:
+            progress.best_score, progress.best_epoch = scores[self.task.metric], progress.epoch
+            save_learned(self.run.learned, self.model.learned(), self.metadata())
+        self.save()
+        best = "  (best so far)" if progress.best_epoch == progress.epoch else ""
+        score = f"{self.task.metric} {scores[self.task.metric]:.4f}"
+        self.report(f"epoch {progress.epoch}: validation {score}{best}")
+
+    def _out_of_patience(self) -> bool:
+        patience = self.config.patience
+        return patience is not None and self.progress.epoch - self.progress.best_epoch >= patience
+
+    def metadata(self) -> dict[str, object]:
+        """What makes learned weights usable without the data they were learned from."""
+        return {"labels": self.task.labels, "backbone": self.setup.backbone_fingerprint}
+
+    def save(self) -> None:
+        """Write everything that is needed to go on exactly."""
+        on_gpu = self.setup.device.type == "cuda"
+        state = {
+            "progress": asdict(self.progress),
+            "learned": self.model.learned(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+            "random_gpu": torch.cuda.get_rng_state(self.setup.device) if on_gpu else None,
+            "n_bytes": list(self.recorder.n_bytes),
+            "scores_before": self.scores_before,
+            "metadata": self.metadata(),
+        }
+        save_state(self.run.checkpoint, state)
+
+    def _restore(self) -> None:
+        state = load_state(self.run.checkpoint)
+        if state["metadata"] != self.metadata():
+            raise ValueError(
+                f"{self.run.checkpoint} belongs to another model or other classes than this run; "
+                "start the run again with --overwrite"
+            )
+        self.progress = Progress(**state["progress"])
+        self.scores_before = state["scores_before"]
+        with torch.no_grad():
+            for name, tensor in self.model.learned().items():
+                tensor.copy_(state["learned"][name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+        if state["random_gpu"] is not None and self.setup.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_gpu"], self.setup.device)
+        self.recorder = Recorder(self.run, self.progress.step, tuple(state["n_bytes"]))

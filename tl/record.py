@@ -1,0 +1,64 @@
+"""Numbers of a run, written twice by one call: as JSON lines and for TensorBoard."""
+
+import json
+from pathlib import Path
+
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+from tl.runs import Run
+
+
+class Recorder:
+    """Appends to `metrics.jsonl`, `timings.jsonl` and the event file of a run.
+
+    `metrics.jsonl` holds what a repetition of the run gives again to the last bit; what depends on
+    the machine's mood (seconds, memory) goes to `timings.jsonl`.
+
+    Args:
+        run: the run directory.
+        step: the optimizer step at which the run goes on; later events are purged.
+        n_bytes: the length of the two files at that step; what stands behind it is cut off.
+    """
+
+    def __init__(self, run: Run, step: int = 0, n_bytes: tuple[int, int] = (0, 0)) -> None:
+        self.paths = (run.metrics, run.timings)
+        for path, length in zip(self.paths, n_bytes, strict=True):
+            with path.open("ab") as file:
+                file.truncate(length)
+        self.writer = SummaryWriter(str(run.path), purge_step=step if step else None)
+
+    @property
+    def n_bytes(self) -> tuple[int, int]:
+        """The length of the two files, for a checkpoint."""
+        metrics, timings = (path.stat().st_size for path in self.paths)
+        return metrics, timings
+
+    def metrics(self, step: int, values: dict[str, float]) -> None:
+        """Record numbers that belong to an optimizer step."""
+        self._write(self.paths[0], step, values)
+
+    def timings(self, step: int, values: dict[str, float]) -> None:
+        """Record what the machine did until that step."""
+        self._write(self.paths[1], step, values)
+
+    def _write(self, path: Path, step: int, values: dict[str, float]) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **values}) + "\n")
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, step)
+
+    def text(self, name: str, markdown: str) -> None:
+        """A text for TensorBoard's text page."""
+        self.writer.add_text(name, markdown)
+
+    def hyperparameters(self, options: dict[str, object], scores: dict[str, float]) -> None:
+        """A row for TensorBoard's page of hyperparameters."""
+        plain = {k: v if isinstance(v, bool | int | float | str) else str(v) for k, v in options.items()}
+        for summary in hparams(plain, scores):
+            self.writer.file_writer.add_summary(summary)
+        for name, value in scores.items():
+            self.writer.add_scalar(name, value)
+
+    def close(self) -> None:
+        self.writer.close()

@@ -1,0 +1,182 @@
+"""Run directories: where a run is written, and how it is read. No torch: analysis reads them too."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scikit-learn", "seqeval")
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write to a temporary name and rename, so that `path` is either as it was or complete.
+
+    Raises:
+        OSError: the disk is full or the directory not writable; nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".partial")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: object) -> None:
+    write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write an .npz."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".partial")
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, **arrays)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory and the names in it."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def env(self) -> Path:
+        return self.path / "env.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def timings(self) -> Path:
+        return self.path / "timings.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint" / "state.pt"
+
+    @property
+    def learned(self) -> Path:
+        return self.path / "learned.safetensors"
+
+    @property
+    def result(self) -> Path:
+        return self.path / "result.json"
+
+    def arrays(self, kind: str, split: str) -> Path:
+        """`predictions/test.npz`, `hidden/test.npz`, `attention/test.npz`."""
+        return self.path / kind / f"{split}.npz"
+
+    def read_result(self) -> dict:
+        """The result of a finished run.
+
+        Raises:
+            ValueError: if the directory is no run, or the run is not finished.
+        """
+        if not self.config.is_file():
+            raise ValueError(f"{self.path} is no run directory: it has no config.json")
+        if not self.result.is_file():
+            raise ValueError(
+                f"the run in {self.path} is not finished; go on with: "
+                f"python train.py --resume {self.path}"
+            )
+        return json.loads(self.result.read_text(encoding="utf-8"))
+
+
+def check_free(path: Path, *, overwrite: bool) -> Run:
+    """The run that may be written to `path`.
+
+    Raises:
+        ValueError: if there is one already; the message says how to use or repeat it.
+    """
+    run = Run(path)
+    if overwrite or not run.config.exists():
+        return run
+    if run.result.exists():
+        raise ValueError(
+            f"the run in {path} is finished. To evaluate it: python eval.py {path}; to repeat it: "
+            "the same command with --overwrite, another --seed or another --runs-dir"
+        )
+    raise ValueError(
+        f"there is an unfinished run in {path}. To go on: python train.py --resume {path}; "
+        "to start over: the same command with --overwrite"
+    )
+
+
+def start(run: Run, config_json: str, environment: dict) -> None:
+    """Make the directory of a new run, in place of an old one if there is any.
+
+    Raises:
+        OSError: if it cannot be made; nothing is left behind.
+    """
+    if run.config.exists():
+        shutil.rmtree(run.path)
+    run.path.mkdir(parents=True, exist_ok=True)
+    try:
+        write_json(run.env, environment)
+        write_atomically(run.config, config_json.encode())
+    except OSError:
+        shutil.rmtree(run.path)
+        raise
+
+
+def unfinished(path: Path) -> Run:
+    """The run in `path`, to go on with.
+
+    Raises:
+        ValueError: if there is none, or it is finished.
+    """
+    run = Run(path)
+    if not run.config.is_file():
+        raise ValueError(f"--resume {path}: no run directory (it has no config.json)")
+    if run.result.is_file():
+        raise ValueError(
+            f"the run in {path} is finished. To evaluate it: python eval.py {path}; for more epochs: "
+            f"python train.py --config {run.config} --epochs N"
+        )
+    return run
+
+
+def environment() -> dict:
+    """Where and from what a run was made: code, command line, machine, versions."""
+    return {
+        "command": sys.argv,
+        "git_commit": _git("rev-parse", "HEAD"),
+        "git_dirty": bool(_git("status", "--porcelain")),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    """The answer of git about this project; None where it is no checkout or git is missing."""
+    try:
+        answer = subprocess.run(
+            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True
+        )
+    except FileNotFoundError:
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None

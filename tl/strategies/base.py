@@ -1,0 +1,101 @@
+"""The one interface that every transfer strategy implements."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+from transformers.modeling_outputs import ModelOutput
+
+from tl import heads
+from tl.backbones.base import Backbone, Block
+from tl.optim import ParamGroup, by_decay
+
+
+@dataclass(frozen=True)
+class Place:
+    """A part of the network: its name, its depth (0 for the stem) and its parameters."""
+
+    name: str
+    depth: int
+    params: list[nn.Parameter]
+
+
+class TransferAdaptor(nn.Module, ABC):
+    """How a pretrained backbone is turned into one that learns a task.
+
+    Life of a strategy: `check` -> `attach` -> `param_groups` -> (`start_epoch` each epoch). After
+    `attach`, `requires_grad` says what learns, everywhere; nothing else in the program decides it.
+    Parameters that do not replace a part of the backbone (a prompt, mixing weights) are its own.
+    """
+
+    Options: ClassVar[type]
+
+    def __init__(self, options: object) -> None:
+        super().__init__()
+        self.options = options
+
+    def check(self, backbone: Backbone) -> None:
+        """Raise ValueError, with the reason, if this strategy cannot work on this backbone."""
+
+    @abstractmethod
+    def attach(self, backbone: Backbone) -> None:
+        """Freeze, wrap or insert modules in place, and set `requires_grad` of every parameter."""
+
+    def learning_rate(self, depth: int, n_parts: int, lr: float) -> float:
+        """The peak rate of one part of the network; by default all parts have the same.
+
+        Args:
+            depth: 0 for the stem, 1 for the lowest block, ..., n_parts − 1 for what stands on top of
+                the backbone: heads, and the strategy's own parameters.
+            n_parts: number of parts; L blocks make L + 3.
+            lr: the run's rate.
+        """
+        return lr
+
+    def param_groups(
+        self, places: list[Place], lr: float, weight_decay: float
+    ) -> list[ParamGroup]:
+        """Name the optimizer's groups: one or two (decay or not) for each part of the network.
+
+        Args:
+            places: the parts of the network from bottom to top (`AdaptedModel.places`).
+            lr: the run's peak rate.
+            weight_decay: for matrices.
+        """
+        groups = []
+        n_parts = 1 + max(place.depth for place in places)
+        for place in places:
+            rate = self.learning_rate(place.depth, n_parts, lr)
+            groups += by_decay(place.name, place.params, rate, weight_decay)
+        return groups
+
+    def start_epoch(self, epoch: int, backbone: Backbone) -> None:
+        """Change what learns over time (gradual unfreezing); the default does nothing."""
+
+    def before(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Change what enters the backbone (prompt tuning); the default is the identity."""
+        return inputs
+
+    def after(self, output: ModelOutput) -> Tensor:
+        """Make of the backbone's answer the states that the heads see, [b, t, d]."""
+        return output.last_hidden_state
+
+    def head(self, d: int, n_out: int, pool: str) -> heads.Head:
+        """A new task head; the default is one linear layer."""
+        return heads.Head(pool, heads.linear(d, n_out))
+
+
+def chosen_blocks(backbone: Backbone, layers: tuple[int, ...]) -> list[Block]:
+    """The blocks with these numbers (0 is the lowest); all of them for an empty tuple.
+
+    Raises:
+        ValueError: for a number that the backbone does not have.
+    """
+    n_blocks = len(backbone.blocks)
+    outside = [layer for layer in layers if layer not in range(n_blocks)]
+    if outside:
+        raise ValueError(
+            f"--strategy.layers: this model has layers 0..{n_blocks - 1}, got {outside[0]}"
+        )
+    return [backbone.blocks[layer] for layer in sorted(set(layers))] or backbone.blocks

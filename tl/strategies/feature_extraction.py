@@ -1,0 +1,78 @@
+"""Feature extraction: the backbone is frozen, only a head over its states learns (arXiv 1810.04805, §5.3)."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from transformers.modeling_outputs import ModelOutput
+
+from tl import heads
+from tl.backbones.base import Backbone
+from tl.options import option
+from tl.strategies.base import TransferAdaptor
+
+
+@dataclass(frozen=True)
+class Options:
+    """A head over a frozen backbone."""
+
+    default_lr: ClassVar[float] = 1e-3
+    head: Literal["linear", "mlp", "transformer"] = option(
+        "mlp",
+        "linear; mlp: one hidden layer; transformer: one encoder layer over the token states, "
+        "then pooling and a linear layer",
+    )
+    states: Literal["last", "mix"] = option(
+        "last",
+        "what the head sees: the last layer, or a learned mix γ·Σ softmax(s)_j·h_j of all of them "
+        "(arXiv 1802.05365, Eq. 1)",
+    )
+
+
+class ScalarMix(nn.Module):
+    """A weighted sum of all layers' states (ELMo, arXiv 1802.05365, Eq. 1).
+
+        ELMo_t = γ · Σ_{j=0..L} softmax(s)_j · h_{t,j}        s: [L + 1]   γ: []
+
+    It starts as their mean: s = 0, γ = 1.
+    """
+
+    def __init__(self, n_states: int) -> None:
+        super().__init__()
+        self.s = nn.Parameter(torch.zeros(n_states))
+        self.gamma = nn.Parameter(torch.ones(()))
+
+    def forward(self, states: tuple[Tensor, ...]) -> Tensor:
+        """Mix L + 1 tensors [b, t, d] into one."""
+        weights = self.s.softmax(dim=0)
+        mixed = sum(weight * state for weight, state in zip(weights, states, strict=True))
+        return self.gamma * mixed
+
+
+class FeatureExtraction(TransferAdaptor):
+    """The backbone stays in eval mode: its states of a text are always the same, without dropout.
+
+    Default rate 1e-3: chosen on the validation split of emotion for MiniLM.
+    """
+
+    Options = Options
+
+    def attach(self, backbone: Backbone) -> None:
+        backbone.requires_grad_(False)
+        backbone.fixed = True
+        self.mix = ScalarMix(len(backbone.blocks) + 1) if self.options.states == "mix" else None
+
+    def before(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        return inputs if self.mix is None else inputs | {"output_hidden_states": True}
+
+    def after(self, output: ModelOutput) -> Tensor:
+        if self.mix is None:
+            return output.last_hidden_state
+        return self.mix(output.hidden_states)
+
+    def head(self, d: int, n_out: int, pool: str) -> heads.Head:
+        if self.options.head == "transformer":
+            return heads.Head(pool, heads.linear(d, n_out), heads.Contextualize(d))
+        project = heads.mlp if self.options.head == "mlp" else heads.linear
+        return heads.Head(pool, project(d, n_out))

@@ -1,0 +1,77 @@
+"""Results and plans as text: what a run prints at its end, and what TensorBoard shows."""
+
+Rows = list[list[str]]
+
+
+def aligned(rows: Rows) -> str:
+    """Columns as wide as their widest cell; all but the first are right-aligned."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *others in rows:
+        cells = [first.ljust(widths[0])]
+        cells += [cell.rjust(w) for cell, w in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def markdown(rows: Rows) -> str:
+    """A Markdown table; the first row is its head."""
+    head, *body = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([head, "|---" + "|---:" * (len(rows[0]) - 1) + "|", *body])
+
+
+def score_rows(result: dict) -> Rows:
+    """Validation and test scores beside the scores before training."""
+    splits = list(result["scores"])
+    rows = [["score", *(f"{split} {when}" for split in splits for when in ("before", "after"))]]
+    for name in result["scores"][splits[0]]:
+        row = [name]
+        for split in splits:
+            for scores in (result["scores_before"][split], result["scores"][split]):
+                row.append(f"{scores[name]:.4f}" if name in scores else "-")
+        if not name.endswith("/support"):
+            rows.append(row)
+    return rows
+
+
+def cost_rows(result: dict) -> Rows:
+    """What it cost: parameters, time, memory."""
+    learning, total = result["trainable_parameters"], result["total_parameters"]
+    memory = result["peak_memory_mib"]
+    parts = ", ".join(f"{name} {memory[name]:.0f}" for name in memory if name != "total")
+    return [
+        ["learning / total parameters", f"{learning:,} / {total:,} ({learning / total:.2%})"],
+        ["training time", f"{result['train_seconds']:.1f} s"],
+        ["speed", f"{result['examples_per_second']:.0f} examples/s"],
+        ["peak memory", f"{memory['total']:.0f} MiB ({parts})"],
+        ["saved weights", f"{result['checkpoint_bytes'] / 2**20:.2f} MiB"],
+        ["best epoch", f"{result['best_epoch']} of {result['epochs']}, by validation "
+         f"{result['metric']}"],
+    ]  # fmt: skip
+
+
+def result_table(result: dict) -> str:
+    title = f"{result['strategy']} on {result['task']} ({result['data']}, {result['model']})"
+    costs = "\n".join(f"{name:<28}  {value}" for name, value in cost_rows(result))
+    return f"{title}\n\n{aligned(score_rows(result))}\n\n{costs}"
+
+
+def result_markdown(result: dict) -> str:
+    costs = [["cost", "value"], *cost_rows(result)]
+    return f"{markdown(score_rows(result))}\n\n{markdown(costs)}"
+
+
+def plan_table(plan: dict) -> str:
+    """What a dry run prints: the groups, and the sums."""
+    rows = [["group", "learning", "peak rate", "weight decay"]]
+    for group in plan["parameter_groups"]:
+        rate, decay = f"{group['lr']:.3g}", f"{group['weight_decay']:g}"
+        rows.append([group["name"], f"{group['count']:,}", rate, decay])
+    learning, total = plan["trainable_parameters"], plan["total_parameters"]
+    return (
+        f"{plan['strategy']} on {plan['task']} ({plan['data']}, {plan['model']})\n\n"
+        f"{aligned(rows)}\n\n"
+        f"learning / total parameters   {learning:,} / {total:,} ({learning / total:.2%})\n"
+        f"training examples             {plan['train_examples']:,}\n"
+        f"optimizer steps               {plan['steps']:,}"
+    )

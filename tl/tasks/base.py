@@ -1,0 +1,119 @@
+"""The one interface that every task implements."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
+
+import numpy as np
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerFast
+
+from tl.backbones.base import Kind
+from tl.data.batch import Batch, Example, pad_inputs
+from tl.data.encode import filler_id
+from tl.data.records import Dataset
+from tl.metrics import Scores
+
+MakeHead = Callable[[int, str], nn.Module]  # (n_out, pool) -> head
+Logits = list[np.ndarray]  # of each example; the shape belongs to the task
+
+
+class Task(ABC):
+    """What is to be learned: which examples, which loss, which score.
+
+    Args:
+        options: an instance of the task's `Options`.
+        dataset: where examples come from.
+        tokenizer: of the model; None where examples are only counted.
+        labels: the classes of a model that is trained already; None: those of the training split.
+
+    Raises:
+        ValueError: if the data do not fit the task.
+    """
+
+    name: ClassVar[str]
+    metric: ClassVar[str]  # the score by which the best epoch is chosen, on validation
+    Options: ClassVar[type]
+    labels: list[str]
+
+    def __init__(
+        self,
+        options: object,
+        dataset: Dataset,
+        tokenizer: PreTrainedTokenizerFast | None,
+        labels: list[str] | None = None,
+    ) -> None:
+        self.options, self.dataset, self.tokenizer = options, dataset, tokenizer
+        self.check()
+        self.labels = self.find_labels() if labels is None else labels
+        self.check_labels()
+
+    @classmethod
+    @abstractmethod
+    def stratify(cls, options: object) -> tuple[str, ...]:
+        """Columns by which a file without splits is stratified: the first that it has."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise ValueError unless every record has what the task reads."""
+
+    @abstractmethod
+    def find_labels(self) -> list[str]:
+        """The classes, as the training split has them; ValueError if they are too few."""
+
+    @abstractmethod
+    def used_labels(self, split: str) -> set[str]:
+        """The classes that a split needs."""
+
+    @abstractmethod
+    def examples(self, split: str) -> list[Example]:
+        """Encode a split, in its order."""
+
+    @abstractmethod
+    def encode_text(self, text: str, id: str) -> Example:
+        """Encode a text that has no label."""
+
+    @abstractmethod
+    def heads(self, make_head: MakeHead, kind: Kind) -> dict[str, nn.Module]:
+        """The heads that the task needs, by name, for a backbone of this kind."""
+
+    @abstractmethod
+    def batch_labels(self, examples: list[Example], length: int) -> tuple[Tensor, int]:
+        """Labels of a padded batch as class indices or `IGNORED`, and the number of targets."""
+
+    @abstractmethod
+    def loss_sum(self, output: Tensor, batch: Batch) -> Tensor:
+        """The loss as a sum over the batch's `n_targets`."""
+
+    @abstractmethod
+    def predict(self, output: Tensor, batch: Batch) -> Logits:
+        """The logits of each example, float32, without padding."""
+
+    @abstractmethod
+    def score(self, examples: list[Example], logits: Logits) -> Scores:
+        """All scores of a split, among them `metric`."""
+
+    @abstractmethod
+    def arrays(self, examples: list[Example], logits: Logits) -> dict[str, np.ndarray]:
+        """What `predictions/<split>.npz` holds: at least ids, labels and logits, row by row."""
+
+    @abstractmethod
+    def readable(self, example: Example, logits: np.ndarray) -> object:
+        """A prediction as JSON, in words."""
+
+    def collate(self, examples: list[Example]) -> Batch:
+        """Pad examples into one batch."""
+        inputs = pad_inputs(examples, filler_id(self.tokenizer))
+        labels, n_targets = self.batch_labels(examples, inputs["input_ids"].shape[1])
+        return Batch(self.name, inputs, labels, n_targets, examples)
+
+    def check_labels(self) -> None:
+        """Raise ValueError if a split has labels that are not among the known classes."""
+        for split in self.dataset.splits:
+            unseen = sorted(self.used_labels(split) - set(self.labels))
+            if unseen:
+                raise ValueError(
+                    f"data {self.dataset.name!r}: {split} has labels that train has not: "
+                    f"{', '.join(unseen[:5])}. A model cannot learn them; remove or rename them, or "
+                    f"add examples to train, which has {', '.join(self.labels[:20])}"
+                )

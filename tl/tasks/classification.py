@@ -1,0 +1,139 @@
+"""Text classification, of one text or a pair; scored by accuracy and macro-averaged P, R, F1."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tl.backbones.base import Kind
+from tl.data.batch import Batch, Example
+from tl.data.encode import encode_texts
+from tl.data.records import Record
+from tl.data.sources import require_columns
+from tl.losses import cross_entropy_sum
+from tl.metrics import Scores, classification_scores
+from tl.options import option
+from tl.tasks.base import Logits, MakeHead, Task
+
+TEXTS = ("text", "sentence")  # looked for in this order where the column is not named
+PAIRS = (("premise", "hypothesis"), ("text_1", "text_2"), ("sentence1", "sentence2"))
+LABELS = ("label", "sentiment")
+
+
+@dataclass(frozen=True)
+class Options:
+    """One label for a text or a pair of texts."""
+
+    text: str | None = option(
+        None, "column of the text (default: text, sentence, or a pair such as premise, hypothesis)"
+    )
+    pair: str | None = option(None, "column of the second text of a pair")
+    label: str | None = option(None, "column of the label (default: label or sentiment)")
+    max_length: int = option(128, "longest input in word pieces; the rest is cut", interval="[4, inf)")
+    pool: Literal["auto", "mean", "cls", "last"] = option(
+        "auto", "state that is classified; auto: mean for encoders, last token for decoders"
+    )
+
+
+class Classification(Task):
+    """The label of each record is a string or a number; classes are the labels of train, sorted."""
+
+    name = "classification"
+    metric = "f1_macro"
+    Options = Options
+
+    @classmethod
+    def stratify(cls, options: Options) -> tuple[str, ...]:
+        return (options.label,) if options.label else LABELS
+
+    def check(self) -> None:
+        splits = self.dataset.splits
+        columns = self.dataset.columns(next(iter(splits))) if splits else []
+        self.text_columns = self._text_columns(columns)
+        found = [column for column in self.stratify(self.options) if column in columns]
+        self.label_column = (found or self.stratify(self.options))[0]
+        require_columns(
+            self.dataset,
+            [*self.text_columns, self.label_column],
+            "name the columns with --task.text, --task.pair and --task.label",
+        )
+
+    def find_labels(self) -> list[str]:
+        labels = sorted(self.used_labels("train"), key=_number_first)
+        if len(labels) < 2:
+            raise ValueError(
+                f"data {self.dataset.name!r}: train has one label only, {labels[0]!r} in column "
+                f"{self.label_column!r}; classification needs two. Name a column with --task.label"
+            )
+        return labels
+
+    def used_labels(self, split: str) -> set[str]:
+        return {str(record[self.label_column]) for record in self.dataset.splits[split]}
+
+    def _text_columns(self, columns: list[str]) -> list[str]:
+        if self.options.text is not None:
+            return [self.options.text, *([self.options.pair] if self.options.pair else [])]
+        single = [[name] for name in TEXTS if name in columns]
+        pairs = [list(pair) for pair in PAIRS if set(pair) <= set(columns)]
+        return (single + pairs or [[TEXTS[0]]])[0]
+
+    def examples(self, split: str) -> list[Example]:
+        records = self.dataset.splits[split]
+        index = {label: i for i, label in enumerate(self.labels)}
+        inputs = self._encode(records)
+        return [
+            Example(str(record.get("id", i)), encoded, index[str(record[self.label_column])])
+            for i, (record, encoded) in enumerate(zip(records, inputs, strict=True))
+        ]
+
+    def _encode(self, records: list[Record]) -> list[dict[str, list[int]]]:
+        texts = [[str(record[column]) for record in records] for column in self.text_columns]
+        pairs = texts[1] if len(texts) == 2 else None
+        return encode_texts(self.tokenizer, texts[0], pairs, self.options.max_length)
+
+    def encode_text(self, text: str, id: str) -> Example:
+        """A tab separates the two texts of a pair."""
+        first, tab, second = text.partition("\t")
+        pairs = [second] if tab else None
+        inputs = encode_texts(self.tokenizer, [first], pairs, self.options.max_length)
+        return Example(id, inputs[0], 0)
+
+    def heads(self, make_head: MakeHead, kind: Kind) -> dict[str, nn.Module]:
+        pool = self.options.pool
+        if pool == "auto":
+            pool = "mean" if kind == "encoder" else "last"
+        return {self.name: make_head(len(self.labels), pool)}
+
+    def batch_labels(self, examples: list[Example], length: int) -> tuple[Tensor, int]:
+        return torch.tensor([example.target for example in examples]), len(examples)
+
+    def loss_sum(self, output: Tensor, batch: Batch) -> Tensor:
+        return cross_entropy_sum(output, batch.labels)
+
+    def predict(self, output: Tensor, batch: Batch) -> Logits:
+        return list(output.float().cpu().numpy())
+
+    def score(self, examples: list[Example], logits: Logits) -> Scores:
+        gold = np.array([example.target for example in examples])
+        return classification_scores(gold, np.stack(logits).argmax(1), len(self.labels))
+
+    def arrays(self, examples: list[Example], logits: Logits) -> dict[str, np.ndarray]:
+        return {
+            "ids": np.array([example.id for example in examples]),
+            "labels": np.array([example.target for example in examples]),
+            "logits": np.stack(logits),  # [n, c]
+            "label_names": np.array(self.labels),
+        }
+
+    def readable(self, example: Example, logits: np.ndarray) -> dict[str, object]:
+        odds = np.exp(logits - logits.max())
+        share = {n: round(float(p), 4) for n, p in zip(self.labels, odds / odds.sum(), strict=True)}
+        return {"label": self.labels[int(logits.argmax())], "probabilities": share}
+
+
+def _number_first(label: str) -> tuple[bool, float, str]:
+    """Numbers in their order, then words in theirs: "2" comes before "10"."""
+    number = label.lstrip("-").replace(".", "", 1).isdecimal()
+    return (not number, float(label) if number else 0.0, label)

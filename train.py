@@ -1,0 +1,105 @@
+"""Train a model: one strategy, one task, one run directory that explains itself.
+
+config -> data -> backbone -> strategy -> loop -> metrics -> run directory
+"""
+
+import argparse
+import errno
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tl.config import Command, Config, help_text, parse
+
+# What needs torch is imported where it is used, so that --help answers at once.
+
+
+def main(argv: list[str]) -> int:
+    """Run one command line; the answer is the exit code: 0, 2 for bad input, 130 for Ctrl-C."""
+    try:
+        if {"-h", "--help"} & set(argv):
+            print(help_text(argv), end="")
+            return 0
+        config, command = parse(argv)
+        if command.dry_run:
+            show_plan(config, as_json=command.json)
+            return 0
+        return train(config, command)
+    except (ValueError, OSError, argparse.ArgumentError) as error:
+        print(f"train.py: error: {error}", file=sys.stderr)
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            print("The disk is full; what was saved before is whole.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped before training began; nothing to save", file=sys.stderr)
+        return 130
+
+
+def show_plan(config: Config, *, as_json: bool) -> None:
+    from tl.build import plan
+    from tl.tables import plan_table
+
+    planned = plan(config)
+    print(json.dumps(planned) if as_json else plan_table(planned))
+
+
+def train(config: Config, command: Command) -> int:
+    """Load data and model, measure them untrained, train, measure again, write everything down."""
+    from tl import runs
+    from tl.build import build, load_data
+    from tl.loop import Trainer
+    from tl.results import finish
+    from tl.tables import result_table
+
+    resume = command.resume is not None
+    if resume:
+        run = runs.unfinished(Path(command.resume))
+    else:
+        run = runs.check_free(
+            Path(command.runs_dir) / config.run_name, overwrite=command.overwrite
+        )
+    dataset = load_data(config)
+    setup = build(config, dataset)
+    splits = {split: setup.task.examples(split) for split in dataset.splits}
+    for warning in dataset.warnings:
+        report(f"note: {warning}")
+    if not resume:
+        runs.start(run, config.to_json(), setup.environment())
+    stop = stop_at_ctrl_c()
+    try:
+        trainer = Trainer(setup, run, splits, stop, report, resume=resume)
+        trainer.train()
+        result = finish(trainer)
+    except KeyboardInterrupt:
+        report(f"stopped and saved. To go on: python train.py --resume {run.path}")
+        return 130
+    print(f"\n{result_table(result)}\n\nrun directory                 {run.path}")
+    print(f"curves                        tensorboard --logdir {run.path}")
+    if command.json:
+        print(json.dumps(result))
+    return 0
+
+
+def report(line: str) -> None:
+    """A line for the user, above the progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(line, file=sys.stderr)
+
+
+def stop_at_ctrl_c() -> Callable[[], bool]:
+    """From now on Ctrl-C is a request, granted between two steps; a second one kills."""
+    requests = []
+
+    def request(number: int, frame: object) -> None:
+        requests.append(number)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    signal.signal(signal.SIGINT, request)
+    return lambda: bool(requests)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
