@@ -8,6 +8,7 @@ import argparse
 import difflib
 import hashlib
 import json
+import shlex
 from dataclasses import MISSING, asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -89,13 +90,17 @@ class Config:
         """Every option, defaults included, in a form that `--config` reads back."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
-    def arguments(self, *, changed_only: bool = False) -> list[str]:
-        """The command line that gives this configuration."""
-        return [
-            *arguments_of(self, changed_only=changed_only),
-            *arguments_of(self.strategy_options, "strategy", changed_only=changed_only),
-            *arguments_of(self.task_options, "task", changed_only=changed_only),
+    def command(self) -> str:
+        """The shortest command line that gives this configuration."""
+        flat = self
+        if self.lr == self.strategy_options.default_lr:
+            flat = replace(self, lr=None)
+        words = [
+            *arguments_of(flat),
+            *arguments_of(self.strategy_options, "strategy"),
+            *arguments_of(self.task_options, "task"),
         ]
+        return shlex.join(["python", "train.py", *words])
 
 
 @dataclass(frozen=True)

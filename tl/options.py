@@ -115,23 +115,15 @@ def collect(args: argparse.Namespace, cls: type, prefix: str = "") -> typing.Any
     return cls(**{name: typed[dotted + name] for name in names if dotted + name in typed})
 
 
-def arguments_of(options: object, prefix: str = "", *, changed_only: bool = False) -> list[str]:
-    """The command line that gives these options: `collect` backwards.
-
-    Args:
-        options: an instance of a dataclass of `option`s.
-        prefix: as in `add_options`.
-        changed_only: leave out what equals its default.
-    """
+def arguments_of(options: object, prefix: str = "") -> list[str]:
+    """The words of a command line that give these options: `collect` backwards, without defaults."""
     words = []
     for f in option_fields(options):
         value, flag = getattr(options, f.name), flag_of(f.name, prefix)
-        if value is None or value == () or (changed_only and value == f.default):
+        if value == f.default:
             continue
         if isinstance(value, bool):
             words.append(flag if value else f"--no-{flag[2:]}")
-        elif isinstance(value, tuple | list):
-            words.append(f"{flag}={','.join(map(str, value))}")
         else:
-            words.append(f"{flag}={value}")
+            words += [flag, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
     return words

@@ -36,6 +36,7 @@ def describe(trainer: Trainer, scores: dict) -> dict:
     setup, progress = trainer.setup, trainer.progress
     return {
         "status": "finished",
+        "command": setup.config.command(),
         "task": setup.config.task,
         "data": setup.config.data,
         "data_name": setup.task.dataset.name,

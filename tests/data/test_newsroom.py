@@ -186,12 +186,12 @@ def test_no_shortcut_by_sentence_or_kind_of_name(language):
 
 @each_language
 def test_opposite_words_occur_in_both_sentiments(language):
-    """A bag of words cannot be enough: a third of the loaded items has a word of the other side."""
+    """A bag of words cannot be enough: half of the loaded items have a word of the other side."""
     for sentiment, other in (("positive", "negative"), ("negative", "positive")):
         records = [r for r in records_of(language, "ner") if r["sentiment"] == sentiment]
         forms = words_of_opinion(language, [other]).keys()
         share = sum(any(t.lower() in forms for t in r["tokens"]) for r in records) / len(records)
-        assert 0.35 <= share <= 0.55
+        assert 0.5 <= share <= 0.7
 
 
 @each_language
@@ -220,7 +220,7 @@ def test_summaries_are_short_and_name_someone(language):
     for record in records_of(language, "summarization"):
         assert len(record["summary"]) < len(record["text"])
         # A Russian case may change the ending of a name, not its beginning.
-        assert any(words[-1][:3] in record["summary"] for _, words in names_of(record))
+        assert any(words[-1][:2] in record["summary"] for _, words in names_of(record))
 
 
 def test_article_before_a_vowel():

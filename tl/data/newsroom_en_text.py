@@ -71,7 +71,7 @@ TOPICS = {
                 "{A} and {B} open {thing} in {L}",
             ),
             (
-                "A {thing} in honour of {P} drew {number} thousand visitors to {L} .",
+                "A {thing} about the childhood of {P} drew {number} thousand visitors to {L} .",
                 "{P} {thing} draws {number} thousand to {L}",
             ),
             (
@@ -102,7 +102,7 @@ TOPICS = {
                 "{A} {thing} moves to {L}",
             ),
             (
-                "{A} asked {P} to lead work on a {thing} with a staff of {number} .",
+                "{A} asked {P} , {age} , to lead work on a {thing} .",
                 "{P} to lead {A} {thing} work",
             ),
         ),
@@ -125,8 +125,8 @@ TOPICS = {
                 "{A} changes position on {thing} after {B} visit",
             ),
             (
-                "{P} replaced {O} as the partner of {A} in talks on a {thing} .",
-                "{P} replaces {O} in {thing} talks",
+                "{P} left {O} on {day} to speak for {A} in talks on a {thing} .",
+                "{P} leaves {O} to speak for {A}",
             ),
         ),
     },

@@ -91,8 +91,8 @@ TOPICS = {
                 "{A} берёт {number} картин у {B:genitive}",
             ),
             (
-                "{B} проводит {thing} в честь {A:genitive} , приедут {number} музыкантов .",
-                "{B} проводит {thing} в честь {A:genitive}",
+                "{B} открывает {thing} в честь {A:genitive} , приедут {number} музыкантов .",
+                "{B} открывает {thing} в честь {A:genitive}",
             ),
         ),
     },

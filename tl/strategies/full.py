@@ -11,13 +11,13 @@ from tl.strategies.base import TransferAdaptor
 class Options:
     """Full fine-tuning has no options."""
 
-    default_lr: ClassVar[float] = 1e-4
+    default_lr: ClassVar[float] = 2e-4
 
 
 class FullFineTuning(TransferAdaptor):
     """All weights learn at one rate.
 
-    Default rate 1e-4: chosen on the validation split of emotion for MiniLM. For models of bert-base's
+    Default rate 2e-4: chosen on the validation split of emotion for MiniLM. For models of bert-base's
     size and above the paper searched 2e-5 to 5e-5 (1810.04805, §A.3).
     """
 

@@ -12,7 +12,7 @@ from tl.strategies.base import TransferAdaptor
 class Options:
     """Discriminative fine-tuning by depth."""
 
-    default_lr: ClassVar[float] = 2e-4
+    default_lr: ClassVar[float] = 4e-4
     decay: float = option(
         0.8, "ratio of the rates of two neighbouring layers", interval="(0, 1]"
     )
@@ -27,7 +27,7 @@ class LayerwiseLR(TransferAdaptor):
     a norm on top of the last block takes it. The paper's decay is 0.8 for its base and small models.
     ULMFiT (arXiv 1801.06146, §3.2) had the idea, with decay 1/2.6.
 
-    Default rate 2e-4: chosen on the validation split of emotion for MiniLM; ELECTRA used 1e-4 (base).
+    Default rate 4e-4: chosen on the validation split of emotion for MiniLM; ELECTRA used 1e-4 (base).
     """
 
     Options = Options
