@@ -57,9 +57,7 @@ def train(config: Config, command: Command) -> int:
     if resume:
         run = runs.unfinished(Path(command.resume))
     else:
-        run = runs.check_free(
-            Path(command.runs_dir) / config.run_name, overwrite=command.overwrite
-        )
+        run = runs.check_free(Path(command.runs_dir) / config.run_name, overwrite=command.overwrite)
     dataset = load_data(config)
     setup = build(config, dataset)
     splits = {split: setup.task.examples(split) for split in dataset.splits}

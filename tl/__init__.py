@@ -1,1 +1,4 @@
-"""A laboratory for transfer learning in NLP: config -> data -> backbone -> strategy -> loop -> metrics."""
+"""A laboratory for transfer learning in NLP.
+
+config -> data -> backbone -> strategy -> loop -> metrics -> run directory
+"""

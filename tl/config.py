@@ -28,9 +28,7 @@ class Config:
 
     task: str = option(MISSING, f"one of: {', '.join(TASKS)}", group=WHAT)
     strategy: str = option(MISSING, f"one of: {', '.join(STRATEGIES)}", group=WHAT)
-    model: str = option(
-        "minilm", "bundled name (minilm), local directory or Hub id", group=WHAT
-    )
+    model: str = option("minilm", "bundled name (minilm), local directory or Hub id", group=WHAT)
     init: Literal["pretrained", "random"] = option(
         "pretrained", "the checkpoint's weights, or random ones of the same form", group=WHAT
     )
@@ -132,7 +130,10 @@ def _parser(choice: argparse.Namespace) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="train.py",
         description="Adapt a pretrained model to a task by a strategy, and show what that cost.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="python train.py --task NAME --strategy NAME [options]",
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+            prog, max_help_position=34, width=100
+        ),
         allow_abbrev=False,
         exit_on_error=False,
     )
@@ -141,7 +142,7 @@ def _parser(choice: argparse.Namespace) -> argparse.ArgumentParser:
     for prefix, table in (("strategy", STRATEGIES), ("task", TASKS)):
         name = getattr(choice, prefix)
         if name is not None:
-            title = f"{prefix} {name}: {summary(table, name, prefix)}"
+            title = f"{prefix} {name}: {summary(table, name, prefix).rstrip('.')}"
             add_options(parser, options_of(table, name, prefix), prefix, title)
     return parser
 
@@ -151,11 +152,10 @@ def help_text(argv: list[str]) -> str:
     choice = _choice(argv)
     lines = []
     for what, table in (("strategy", STRATEGIES), ("task", TASKS)):
-        plural = what.replace("strategy", "strategie") + "s"
-        lines.append(f"{plural} (add --{what} NAME --help for the options of one):")
-        lines += [f"  {name:<20}{summary(table, name, what)}" for name in table]
+        lines.append(f"--{what} NAME (add --help to see the options of one):")
+        lines += [f"  {name:<20}{summary(table, name, what)}" for name in table] + [""]
     parser = _parser(choice)
-    lines += ["", "first run:", "  python train.py --strategy adapter --task ner"]
+    lines += ["first run:", "  python train.py --strategy adapter --task ner", ""]
     parser.epilog = "\n".join(lines)
     return parser.format_help()
 
@@ -191,7 +191,7 @@ def _words(options: dict, prefix: str = "") -> list[str]:
 
 
 def _saved_words(saved: dict, choice: argparse.Namespace) -> list[str]:
-    """The command line of a saved configuration, less what another strategy or task would refuse."""
+    """The command line of a saved configuration, less what a new strategy or task would refuse."""
     saved = dict(saved)
     owned = {prefix: saved.pop(f"{prefix}_options", None) or {} for prefix in ("strategy", "task")}
     if choice.strategy not in (None, saved.get("strategy")):

@@ -1,4 +1,4 @@
-"""Task heads: from token states to logits. Every strategy uses the same ones, made from one stream."""
+"""Task heads: from token states to logits. All strategies share them."""
 
 from collections.abc import Callable
 

@@ -39,15 +39,22 @@ class Progress:
     n_examples: int = 0
 
 
+Stop = Callable[[], bool]
+
+
+def never() -> bool:
+    return False
+
+
 @torch.no_grad()
-def evaluate(
-    setup: Setup, examples: list[Example], what: str, stop: Callable[[], bool] = lambda: False
-) -> tuple[Scores, Logits]:
-    """Scores and logits of a split, in eval mode; `loss` is the mean over its targets.
+def infer(
+    setup: Setup, examples: list[Example], what: str, stop: Stop = never
+) -> tuple[Logits, float]:
+    """Logits of examples, in their order, in eval mode, and the mean loss over their targets.
 
     Args:
         setup: model and task.
-        examples: the split, in its order.
+        examples: of one task.
         what: a word for the progress bar.
         stop: asked before every batch; once true, KeyboardInterrupt is raised.
     """
@@ -61,12 +68,19 @@ def evaluate(
         batch = setup.task.collate([examples[i] for i in indices]).to(setup.device)
         with autocast(setup.device, setup.dtype):
             output = setup.model(batch)
-            loss_sum += setup.task.loss_sum(output, batch).item()
+        loss_sum += setup.task.loss_sum(output, batch).item()
         n_targets += batch.n_targets
         for index, one in zip(indices, setup.task.predict(output, batch), strict=True):
             logits[index] = one
-    scores = setup.task.score(examples, logits)
-    return scores | {"loss": loss_sum / max(1, n_targets)}, logits
+    return logits, loss_sum / max(1, n_targets)
+
+
+def evaluate(
+    setup: Setup, examples: list[Example], what: str, stop: Stop = never
+) -> tuple[Scores, Logits]:
+    """The task's scores of a split, its mean `loss` among them, and its logits; see `infer`."""
+    logits, loss = infer(setup, examples, what, stop)
+    return setup.task.score(examples, logits) | {"loss": loss}, logits
 
 
 class Trainer:
@@ -86,7 +100,7 @@ class Trainer:
         setup: Setup,
         run: Run,
         splits: dict[str, list[Example]],
-        stop: Callable[[], bool],
+        stop: Stop,
         report: Callable[[str], None],
         *,
         resume: bool = False,

@@ -33,14 +33,15 @@ def classification_scores(labels: np.ndarray, predicted: np.ndarray, n_classes: 
 def entity_scores(tags: list[list[str]], predicted: list[list[str]]) -> Scores:
     """Precision, recall and F1 over entities: a hit has the same words and the same type.
 
-    seqeval, strict IOB2: a span that does not begin with B- is no entity. Keys: `precision`, `recall`,
-    `f1` over all entities, and `PER/f1`, `PER/support`, ... for each type.
+    seqeval, strict IOB2: a span that does not begin with B- is no entity. Keys: `precision`,
+    `recall`, `f1` over all entities, and `PER/f1`, `PER/support`, ... for each type.
 
     Args:
         tags: gold IOB2 tags, a list per sentence.
         predicted: as many predicted tags.
     """
-    # As seqeval does: a type counts if a valid entity of it stands in the gold or the predicted tags.
+    # As seqeval does: a type counts if a valid entity of it stands in the gold or the predicted
+    # tags.
     types = sorted(Entities(tags, IOB2).unique_tags | Entities(predicted, IOB2).unique_tags)
     if not types:  # seqeval has no answer where nobody named an entity
         return {"precision": 0.0, "recall": 0.0, "f1": 0.0}

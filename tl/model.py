@@ -49,9 +49,10 @@ class AdaptedModel(nn.Module):
         Autocast would round them to it at every step anyway; the numbers stay the same.
         """
         for module in self.backbone.modules():
-            if isinstance(module, nn.Linear) and not module.weight.requires_grad:
-                if module.bias is None or not module.bias.requires_grad:
-                    module.to(dtype)
+            if isinstance(module, nn.Linear) and not any(
+                p.requires_grad for p in module.parameters()
+            ):
+                module.to(dtype)
 
 
 def count(parameters: list[nn.Parameter]) -> int:

@@ -60,7 +60,7 @@ def adamw(groups: list[ParamGroup]) -> torch.optim.AdamW:
 
 
 def lr_scale(step: int, n_steps: int, warmup: float) -> float:
-    """Share of the peak rate at a step: linear rise over the first `warmup` of the steps, linear fall.
+    """Share of the peak rate at a step: a linear rise, then a linear fall.
 
     The rise reaches 1 at its last step, and the fall would reach 0 at step `n_steps`.
 

@@ -116,7 +116,7 @@ def collect(args: argparse.Namespace, cls: type, prefix: str = "") -> typing.Any
 
 
 def arguments_of(options: object, prefix: str = "") -> list[str]:
-    """The words of a command line that give these options: `collect` backwards, without defaults."""
+    """The words that give these options on a command line: `collect` backwards, less defaults."""
     words = []
     for f in option_fields(options):
         value, flag = getattr(options, f.name), flag_of(f.name, prefix)

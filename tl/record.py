@@ -54,7 +54,9 @@ class Recorder:
 
     def hyperparameters(self, options: dict[str, object], scores: dict[str, float]) -> None:
         """A row for TensorBoard's page of hyperparameters."""
-        plain = {k: v if isinstance(v, bool | int | float | str) else str(v) for k, v in options.items()}
+        plain = {
+            k: v if isinstance(v, bool | int | float | str) else str(v) for k, v in options.items()
+        }
         for summary in hparams(plain, scores):
             self.writer.file_writer.add_summary(summary)
         for name, value in scores.items():

@@ -10,7 +10,7 @@ from tl.tables import result_markdown
 
 
 def finish(trainer: Trainer) -> dict:
-    """Score every split but train, and write predictions, `result.json` (last) and TensorBoard's pages.
+    """Score every split but train; write predictions, TensorBoard's pages and, last, the result.
 
     Returns:
         the content of `result.json`.

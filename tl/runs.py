@@ -1,4 +1,4 @@
-"""Run directories: where a run is written, and how it is read. No torch: analysis reads them too."""
+"""Run directories, written and read. Analysis reads them too, so there is no torch here."""
 
 import importlib.metadata
 import json
@@ -89,14 +89,21 @@ class Run:
         """`predictions/test.npz`, `hidden/test.npz`, `attention/test.npz`."""
         return self.path / kind / f"{split}.npz"
 
+    def require(self) -> None:
+        """Raise ValueError if this is no run directory."""
+        if not self.config.is_file():
+            raise ValueError(f"{self.path} is no run directory: it has no config.json")
+
+    def read_env(self) -> dict:
+        return json.loads(self.env.read_text(encoding="utf-8"))
+
     def read_result(self) -> dict:
         """The result of a finished run.
 
         Raises:
             ValueError: if the directory is no run, or the run is not finished.
         """
-        if not self.config.is_file():
-            raise ValueError(f"{self.path} is no run directory: it has no config.json")
+        self.require()
         if not self.result.is_file():
             raise ValueError(
                 f"the run in {self.path} is not finished; go on with: "
@@ -153,8 +160,8 @@ def unfinished(path: Path) -> Run:
         raise ValueError(f"--resume {path}: no run directory (it has no config.json)")
     if run.result.is_file():
         raise ValueError(
-            f"the run in {path} is finished. To evaluate it: python eval.py {path}; for more epochs: "
-            f"python train.py --config {run.config} --epochs N"
+            f"the run in {path} is finished. To evaluate it: python eval.py {path}; for more "
+            f"epochs: python train.py --config {run.config} --epochs N"
         )
     return run
 
@@ -166,7 +173,7 @@ def environment() -> dict:
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": bool(_git("status", "--porcelain")),
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
 

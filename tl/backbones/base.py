@@ -1,4 +1,4 @@
-"""What a strategy may know about a pretrained model: where its parts are, under one set of names."""
+"""What a strategy may know about a pretrained model: its parts, under one set of names."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -30,10 +30,10 @@ class Slot:
 class Block:
     """One transformer layer, as slots.
 
-    The first six are projections, an `nn.Linear` each in every family. `attention_exit` and `ffn` end
-    the two sublayers: what they return is what is added to the residual stream, the place of a serial
-    adapter (arXiv 1902.00751, Fig. 2). `ffn` is the whole feed-forward sublayer, a function of one
-    tensor, so that a parallel adapter can stand beside it (arXiv 2110.04366, Fig. 3).
+    The first six are projections, an `nn.Linear` each in every family. `attention_exit` and `ffn`
+    end the two sublayers: what they return is what is added to the residual stream, the place of a
+    serial adapter (arXiv 1902.00751, Fig. 2). `ffn` is the whole feed-forward sublayer, a function
+    of one tensor, so that a parallel adapter can stand beside it (arXiv 2110.04366, Fig. 3).
     """
 
     module: nn.Module
@@ -52,7 +52,7 @@ PROJECTIONS = tuple(f.name for f in fields(Block))[1:7]
 
 
 class Backbone(nn.Module):
-    """A pretrained network cut into `stem`, `blocks` and `top`, in the order in which data pass through.
+    """A pretrained network cut into `stem`, `blocks` and `top`, in the order of the data.
 
     Args:
         model: the network, already in the common form.
@@ -83,7 +83,7 @@ class Backbone(nn.Module):
         self.kind = kind
         self.stem, self.blocks, self.top, self.norms = stem, blocks, top, norms
         self.hidden_size = hidden_size
-        self.fixed = False  # a fixed backbone stays in eval mode: no dropout, also while heads train
+        self.fixed = False  # a fixed backbone stays in eval mode also while heads train
         placed = Counter(p for _, modules in self.parts() for m in modules for p in m.parameters())
         for name, parameter in model.named_parameters():
             assert placed[parameter] == 1, f"{name} lies in {placed[parameter]} parts, not in one"

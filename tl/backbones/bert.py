@@ -59,6 +59,7 @@ def cut(model: nn.Module) -> Backbone:
     )
 
 
-# The pooler is not loaded: nothing here uses it, and it would "learn" without ever getting a gradient.
-# RoBERTa's tokenizer must put a space before a word that comes alone, as in running text; BERT's ignores that.
+# The pooler is not loaded: nothing here uses it, and it would "learn" without ever getting a
+# gradient. RoBERTa's tokenizer must put a space before a word that comes alone, as in running
+# text; BERT's ignores that.
 FAMILY = Family(cut, {"add_pooling_layer": False}, {"add_prefix_space": True})

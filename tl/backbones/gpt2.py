@@ -1,4 +1,4 @@
-"""GPT-2 decoders, brought to the common form once, at load, so that no strategy needs a special case."""
+"""GPT-2 decoders; its fused and transposed projections become plain ones, once, at load."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from tl.backbones.base import Backbone, Block, Family, Slot
 
 
 class SplitProjection(nn.Module):
-    """GPT-2's fused projection x -> [q; k; v] as three linear layers that compute the same numbers."""
+    """GPT-2's fused projection x -> [q; k; v] as three linear layers: the same numbers."""
 
     def __init__(self, query: nn.Linear, key: nn.Linear, value: nn.Linear) -> None:
         super().__init__()

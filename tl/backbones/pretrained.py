@@ -8,10 +8,12 @@ import difflib
 import functools
 import hashlib
 import importlib.util
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -148,7 +150,8 @@ def pretrained_backbone(model: str) -> Backbone:
     """The backbone with the weights of its checkpoint, in float32.
 
     Raises:
-        ValueError: if there are no weights, or they leave a part of the network unfilled.
+        ValueError: if there are no weights, if they cannot be read, or if they leave a part of the
+            network unfilled.
     """
     config, source = read_config(model), locate(model)
     if Path(source).is_dir() and not any(any(Path(source).glob(p)) for p in WEIGHTS):
@@ -161,16 +164,24 @@ def pretrained_backbone(model: str) -> Backbone:
             source,
             dtype=torch.float32,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # refused below, with their names
             trust_remote_code=False,
             **_family(config).model_options,
         )
     except OSError as error:
         raise _unreachable(model, error) from None
-    unfilled = sorted(info["missing_keys"]) + sorted(map(str, info["mismatched_keys"]))
+    except (SafetensorError, pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        raise ValueError(
+            f"--model {model}: its weights cannot be read: the file is torn, or a pickle that "
+            "holds more than tensors, which is never run. "
+            f"The loader said: {str(error).partition('.')[0]}"
+        ) from None
+    unfilled = sorted(info["missing_keys"]) + sorted(key for key, *_ in info["mismatched_keys"])
     if unfilled:
         raise ValueError(
             f"--model {model}: the checkpoint lacks {len(unfilled)} weights of its own "
-            f"configuration ({', '.join(unfilled[:3])}, …); it would learn from random values there"
+            f"configuration, or has them in another shape ({', '.join(unfilled[:3])}, …); "
+            "it would learn from random values there"
         )
     return _family(config).cut(network)
 
@@ -178,8 +189,8 @@ def pretrained_backbone(model: str) -> Backbone:
 def load_tokenizer(model: str) -> PreTrainedTokenizerFast:
     """The tokenizer of a model.
 
-    A directory without one (a bare config.json, for `--init random`) takes the bundled tokenizer, if
-    the model's vocabulary has room for its ids.
+    A directory without one (a bare config.json, for `--init random`) takes the bundled tokenizer,
+    if the model's vocabulary has room for its ids.
 
     Raises:
         ValueError: if there is no tokenizer that fits, or no fast one.

@@ -12,8 +12,8 @@ from torch import Tensor
 class Example:
     """One encoded example.
 
-    `target` belongs to the task: a class index, or one label per kept word. `words` holds, for tasks
-    that label words, the position of each kept word's first piece.
+    `target` belongs to the task: a class index, or one label per kept word. `words` holds, for
+    tasks that label words, the position of each kept word's first piece.
     """
 
     id: str

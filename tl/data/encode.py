@@ -36,8 +36,8 @@ def encode_words(
     """Encode sentences that are already split into words.
 
     Returns:
-        for each sentence its inputs, and word -> position of its first piece. A word beyond the length
-        limit, or one that the tokenizer drops (a lone control character), has no position.
+        for each sentence its inputs, and word -> position of its first piece. A word beyond the
+        length limit, or one that the tokenizer drops (a lone control character), has no position.
     """
     if not sentences:
         return []

@@ -15,8 +15,8 @@ Record = dict[str, object]  # column -> JSON value, e.g. {"text": "Rain again ."
 class Dataset:
     """Records by split.
 
-    A record of sequence labelling has `tokens` (a list of words) and `ner_tags` (a list of IOB2 tags
-    of the same length). Any other record keeps the columns of its source.
+    A record of sequence labelling has `tokens` (a list of words) and `ner_tags` (a list of IOB2
+    tags of the same length). Any other record keeps the columns of its source.
     """
 
     name: str
@@ -37,4 +37,6 @@ class Dataset:
         """The columns that every record of a split has, in the order of the first record."""
         records = self.splits[split]
         seen = Counter(column for record in records for column in record)
-        return [column for column in (records[0] if records else ()) if seen[column] == len(records)]
+        return [
+            column for column in (records[0] if records else ()) if seen[column] == len(records)
+        ]

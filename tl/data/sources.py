@@ -21,9 +21,7 @@ FORMATS = "JSON lines (.jsonl .json), CSV (.csv .tsv), columns of words and tags
 HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(:[\w.-]+)?")
 
 
-def load(
-    name: str, subset: str, stratify: tuple[str, ...], encoding: str = "utf-8"
-) -> Dataset:
+def load(name: str, subset: str, stratify: tuple[str, ...], encoding: str = "utf-8") -> Dataset:
     """The data set called `name`, whatever it is; an embedded name goes before a file of that name.
 
     A directory needs a file each for train and validation, and may have one for test: whoever made
@@ -65,6 +63,19 @@ def load(
     splits = {split: splits[split] for split in SPLITS if split in splits}
     notes = [*warnings, *conversions, *cuts, *defects(splits, label)]
     return Dataset(name, splits, tuple(notes))
+
+
+def load_file(path: Path, encoding: str = "utf-8") -> list[Record]:
+    """All records of one local file, uncut, with their tags in IOB2.
+
+    Raises:
+        ValueError: it cannot be read, or holds no records.
+        OSError: it cannot be opened.
+    """
+    records = _read(path, encoding)
+    if not records:
+        raise ValueError(f"{path} has no records")
+    return unify_tags({"all": records})[0]["all"]
 
 
 def _local_splits(path: Path, encoding: str) -> Splits:

@@ -14,8 +14,8 @@ def nested_subset(
     """`size` records, stratified by a column, as a prefix of one seeded order.
 
     The subset of 100 lies inside that of 300: each record takes, within its label, a random rank
-    (i + ½)/n; any prefix by rank holds the labels in nearly their shares. What is chosen stands in the
-    order of the file.
+    (i + ½)/n; any prefix by rank holds the labels in nearly their shares. What is chosen stands in
+    the order of the file.
 
     Args:
         records: the training split.

@@ -35,9 +35,9 @@ class Bottleneck(nn.Module):
 
         s · (W_up·gelu(W_down·x + b_down) + b_up)        W_down: [m, d]   W_up: [d, m]
 
-    2·d·m + d + m parameters. Both matrices start near zero (§3.6: truncated normal, biases 0), so that
-    the adapted network starts near the original one. The paper leaves the nonlinearity open; its
-    authors' code takes GELU, and so do we.
+    2·d·m + d + m parameters. Both matrices start near zero (§3.6: truncated normal, biases 0), so
+    that the adapted network starts near the original one. The paper leaves the nonlinearity open;
+    its authors' code takes GELU, and so do we.
     """
 
     def __init__(self, d: int, size: int, init_std: float, scale: float) -> None:
@@ -66,7 +66,7 @@ class Serial(nn.Module):
 
 
 class Parallel(nn.Module):
-    """A sublayer and an adapter on the same input: f(x) + adapter(x) (arXiv 2110.04366, Fig. 3b)."""
+    """A sublayer and an adapter on one input: f(x) + adapter(x) (arXiv 2110.04366, Fig. 3b)."""
 
     def __init__(self, sublayer: nn.Module, adapter: Bottleneck) -> None:
         super().__init__()
@@ -81,8 +81,8 @@ class Adapter(TransferAdaptor):
 
     With `layers` given, only the norms of those layers learn, and none outside the layers.
 
-    Default rate 2e-3: chosen on the validation splits of wnut17 and emotion for MiniLM; the paper searched 3e-5 to
-    3e-3 (§3.1).
+    Default rate 2e-3: chosen on the validation splits of wnut17 and emotion for MiniLM; the paper
+    searched 3e-5 to 3e-3 (§3.1).
     """
 
     Options = Options

@@ -46,16 +46,15 @@ class TransferAdaptor(nn.Module, ABC):
         """The peak rate of one part of the network; by default all parts have the same.
 
         Args:
-            depth: 0 for the stem, 1 for the lowest block, ..., n_parts − 1 for what stands on top of
+            depth: 0 for the stem, 1 for the lowest block, ..., n_parts − 1 for what stands on top
+            of
                 the backbone: heads, and the strategy's own parameters.
             n_parts: number of parts; L blocks make L + 3.
             lr: the run's rate.
         """
         return lr
 
-    def param_groups(
-        self, places: list[Place], lr: float, weight_decay: float
-    ) -> list[ParamGroup]:
+    def param_groups(self, places: list[Place], lr: float, weight_decay: float) -> list[ParamGroup]:
         """Name the optimizer's groups: one or two (decay or not) for each part of the network.
 
         Args:

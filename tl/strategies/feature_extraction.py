@@ -1,4 +1,4 @@
-"""Feature extraction: the backbone is frozen, only a head over its states learns (arXiv 1810.04805, §5.3)."""
+"""Feature extraction: only a head over a frozen backbone learns (arXiv 1810.04805, §5.3)."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal

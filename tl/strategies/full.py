@@ -17,8 +17,8 @@ class Options:
 class FullFineTuning(TransferAdaptor):
     """All weights learn at one rate.
 
-    Default rate 2e-4: chosen on the validation split of emotion for MiniLM. For models of bert-base's
-    size and above the paper searched 2e-5 to 5e-5 (1810.04805, §A.3).
+    Default rate 2e-4: chosen on the validation split of emotion for MiniLM. For models of
+    bert-base's size and above the paper searched 2e-5 to 5e-5 (1810.04805, §A.3).
     """
 
     Options = Options

@@ -13,9 +13,7 @@ class Options:
     """Discriminative fine-tuning by depth."""
 
     default_lr: ClassVar[float] = 4e-4
-    decay: float = option(
-        0.8, "ratio of the rates of two neighbouring layers", interval="(0, 1]"
-    )
+    decay: float = option(0.8, "ratio of the rates of two neighbouring layers", interval="(0, 1]")
 
 
 class LayerwiseLR(TransferAdaptor):
@@ -23,11 +21,12 @@ class LayerwiseLR(TransferAdaptor):
 
         η_depth = η · decay^(L + 2 − depth)
 
-    That is the formula of ELECTRA's code, which leaves depth L + 1 empty for BERT-like networks; here
-    a norm on top of the last block takes it. The paper's decay is 0.8 for its base and small models.
-    ULMFiT (arXiv 1801.06146, §3.2) had the idea, with decay 1/2.6.
+    That is the formula of ELECTRA's code, which leaves depth L + 1 empty for BERT-like networks;
+    here a norm on top of the last block takes it. The paper's decay is 0.8 for its base and small
+    models. ULMFiT (arXiv 1801.06146, §3.2) had the idea, with decay 1/2.6.
 
-    Default rate 4e-4: chosen on the validation split of emotion for MiniLM; ELECTRA used 1e-4 (base).
+    Default rate 4e-4: chosen on the validation split of emotion for MiniLM; ELECTRA used 1e-4
+    (base).
     """
 
     Options = Options

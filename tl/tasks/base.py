@@ -98,8 +98,8 @@ class Task(ABC):
         """What `predictions/<split>.npz` holds: at least ids, labels and logits, row by row."""
 
     @abstractmethod
-    def readable(self, example: Example, logits: np.ndarray) -> object:
-        """A prediction as JSON, in words."""
+    def readable(self, text: str, example: Example, logits: np.ndarray) -> dict[str, object]:
+        """What the model says of a text, as JSON."""
 
     def collate(self, examples: list[Example]) -> Batch:
         """Pad examples into one batch."""
@@ -114,6 +114,6 @@ class Task(ABC):
             if unseen:
                 raise ValueError(
                     f"data {self.dataset.name!r}: {split} has labels that train has not: "
-                    f"{', '.join(unseen[:5])}. A model cannot learn them; remove or rename them, or "
-                    f"add examples to train, which has {', '.join(self.labels[:20])}"
+                    f"{', '.join(unseen[:5])}. A model cannot learn them; remove or rename "
+                    f"them, or add examples to train, which has {', '.join(self.labels[:20])}"
                 )

@@ -31,7 +31,9 @@ class Options:
     )
     pair: str | None = option(None, "column of the second text of a pair")
     label: str | None = option(None, "column of the label (default: label or sentiment)")
-    max_length: int = option(128, "longest input in word pieces; the rest is cut", interval="[4, inf)")
+    max_length: int = option(
+        128, "longest input in word pieces; the rest is cut", interval="[4, inf)"
+    )
     pool: Literal["auto", "mean", "cls", "last"] = option(
         "auto", "state that is classified; auto: mean for encoders, last token for decoders"
     )
@@ -127,7 +129,7 @@ class Classification(Task):
             "label_names": np.array(self.labels),
         }
 
-    def readable(self, example: Example, logits: np.ndarray) -> dict[str, object]:
+    def readable(self, text: str, example: Example, logits: np.ndarray) -> dict[str, object]:
         odds = np.exp(logits - logits.max())
         share = {n: round(float(p), 4) for n, p in zip(self.labels, odds / odds.sum(), strict=True)}
         return {"label": self.labels[int(logits.argmax())], "probabilities": share}

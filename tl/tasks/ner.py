@@ -1,5 +1,6 @@
 """Named entity recognition: one IOB2 tag per word; scored by entity P, R, F1 (seqeval, strict)."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tl.backbones.base import Kind
-from tl.data.batch import Batch, Example, pad
+from tl.data.batch import Batch, Example
 from tl.data.encode import encode_words
 from tl.data.records import Record
 from tl.data.sources import require_tagged
@@ -21,7 +22,9 @@ from tl.tasks.base import Logits, MakeHead, Task
 class Options:
     """One tag for each word."""
 
-    max_length: int = option(128, "longest input in word pieces; the rest is cut", interval="[4, inf)")
+    max_length: int = option(
+        128, "longest input in word pieces; the rest is cut", interval="[4, inf)"
+    )
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,10 @@ class Target:
 
 
 class NER(Task):
-    """The first piece of a word carries its tag (arXiv 1810.04805, §5.3); other pieces are no targets.
+    """The first piece of a word carries its tag (arXiv 1810.04805, §5.3).
 
-    A word beyond the length limit is predicted `O`: the entities there count as missed.
+    Other pieces are no targets. A word beyond the length limit is predicted `O`: the entities there
+    count as missed.
     """
 
     name = "ner"
@@ -73,7 +77,7 @@ class NER(Task):
         return examples
 
     def encode_text(self, text: str, id: str) -> Example:
-        words = text.split()
+        words = words_of(text)
         return self._encode([{"id": id, "tokens": words, "ner_tags": ["O"] * len(words)}])[0]
 
     def heads(self, make_head: MakeHead, kind: Kind) -> dict[str, nn.Module]:
@@ -122,5 +126,10 @@ class NER(Task):
             "n_words": np.array([len(example.target.tags) for example in examples]),
         }
 
-    def readable(self, example: Example, logits: np.ndarray) -> dict[str, object]:
-        return {"tags": self._tags(example, logits)}
+    def readable(self, text: str, example: Example, logits: np.ndarray) -> dict[str, object]:
+        return {"words": words_of(text), "tags": self._tags(example, logits)}
+
+
+def words_of(text: str) -> list[str]:
+    """Cut a text as tagged corpora are cut: runs of letters or digits, other signs one by one."""
+    return re.findall(r"\w+|[^\w\s]", text)

@@ -1,0 +1,335 @@
+"""Tables of finished runs: scores over seeds, and what they cost, a row per configuration."""
+
+import argparse
+import json
+import shlex
+import statistics
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tl.runs import Run, write_atomically
+
+SCORES = {  # by task; another task shows the metric that chose its best epoch
+    "classification": ("accuracy", "f1_macro"),
+    "ner": ("precision", "recall", "f1"),
+    "summarization": ("rouge1", "rouge2", "rougeL"),
+}
+READ = (  # what result.json must hold
+    "command", "task", "data", "data_name", "data_fingerprint", "strategy", "seed", "metric",
+    "train_examples", "scores", "trainable_parameters", "total_parameters", "train_seconds",
+    "peak_memory_mib", "checkpoint_bytes",
+)  # fmt: skip
+BEGIN, END = "<!-- tables:begin -->", "<!-- tables:end -->"
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run: where it lies, its `result.json`, and the name of its device."""
+
+    path: Path
+    result: dict
+    device: str
+
+    @property
+    def group(self) -> tuple[str, str]:
+        """What runs that differ only by seed share."""
+        return self.result["task"], self.path.name.rpartition("--s")[0]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and sample standard deviation (n − 1) over seeds; one seed has no deviation."""
+
+    mean: float
+    deviation: float | None
+
+    @classmethod
+    def of(cls, values: list[float]) -> "Spread":
+        deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
+        return cls(float(np.mean(values)), deviation)
+
+    def __str__(self) -> str:
+        """`.931 ± .002`."""
+        numbers = [self.mean] if self.deviation is None else [self.mean, self.deviation]
+        return " ± ".join(f"{number:.3f}".removeprefix("0") for number in numbers)
+
+
+@dataclass(frozen=True)
+class Row:
+    """Runs that differ by seed only."""
+
+    strategy: str
+    options: tuple[str, ...]  # what differs from the defaults, in short: ("r 16", "epochs 3")
+    command: str  # without --seed
+    seeds: tuple[int, ...]
+    scores: dict[str, Spread]
+    learning: int
+    total: int
+    train_seconds: float  # median over seeds
+    peak_mib: float  # mean over seeds
+    saved_mib: float
+    device: str
+
+    @property
+    def label(self) -> str:
+        return self.strategy + (f" ({', '.join(self.options)})" if self.options else "")
+
+
+@dataclass(frozen=True)
+class Table:
+    """All rows of one task and data set."""
+
+    task: str
+    data_name: str
+    metric: str
+    split: str  # "test", or "validation" where the data have no test split
+    rows: tuple[Row, ...]
+
+
+def find(paths: list[Path]) -> tuple[list[Run], list[Run]]:
+    """The finished and the unfinished runs in these directories and below them.
+
+    Raises:
+        ValueError: if a directory is missing.
+    """
+    folders = set()
+    for path in paths:
+        if not path.is_dir():
+            raise ValueError(f"there is no directory {path}")
+        folders |= {config.parent.resolve() for config in path.rglob("config.json")}
+    runs = [Run(folder) for folder in sorted(folders)]
+    finished = [run for run in runs if run.result.is_file()]
+    # The directory of a model has a config.json too, but only a run has an env.json.
+    return finished, [run for run in runs if run.env.is_file() and run not in finished]
+
+
+def read(run: Run) -> Finished:
+    """Read a finished run.
+
+    Raises:
+        ValueError: if its `result.json` lacks something.
+    """
+    result = run.read_result()
+    missing = [name for name in READ if name not in result]
+    if missing:
+        raise ValueError(
+            f"{run.result} has no {', '.join(missing)}; leave this run out, or repeat it: "
+            f"python train.py --config {run.config} --overwrite"
+        )
+    device = json.loads(run.env.read_text(encoding="utf-8"))["device"]
+    return Finished(run.path, result, device)
+
+
+def load(paths: list[Path]) -> list[Table]:
+    """The tables of all finished runs in these directories; unfinished ones are named on stderr.
+
+    Raises:
+        ValueError: if there is no finished run, or runs do not fit together.
+    """
+    finished, unfinished = find(paths)
+    for run in unfinished:
+        print(f"left out, not finished: {run.path}", file=sys.stderr)
+    if not finished:
+        raise ValueError(
+            f"no finished run in {', '.join(map(str, paths))}: a finished run is a directory with "
+            "config.json and result.json"
+        )
+    return compute([read(run) for run in finished])
+
+
+def short_options(command: str) -> tuple[str, ...]:
+    """The options of a command line in short, but what a table says already.
+
+    `--strategy.r 16 --model ai/bert --no-strategy.norms` becomes `r 16`, `model bert`, `no norms`.
+    """
+    options = []
+    for word in shlex.split(command)[2:]:  # after "python train.py"
+        if word.startswith("--"):
+            off, name = word.startswith("--no-"), word[2:].removeprefix("no-")
+            name = name.removeprefix("strategy.").removeprefix("task.")
+            options.append((word, f"no {name}" if off else name))
+        else:
+            flag, name = options[-1]
+            options[-1] = flag, f"{name} {word.rstrip('/').rpartition('/')[2]}"
+    said = ("--task", "--data", "--strategy", "--seed")
+    return tuple(text for flag, text in options if flag not in said)
+
+
+def without_seed(command: str) -> str:
+    words = shlex.split(command)
+    if "--seed" in words:
+        place = words.index("--seed")
+        del words[place : place + 2]
+    return shlex.join(words)
+
+
+def distinct_seeds(runs: list[Finished]) -> list[Finished]:
+    """The runs of a group by seed; of a run and its copy only one.
+
+    Raises:
+        ValueError: if two runs of one seed are not the same run.
+    """
+    of_seed: dict[int, Finished] = {}
+    for run in runs:
+        known = of_seed.setdefault(run.result["seed"], run)
+        if known.result != run.result:
+            raise ValueError(
+                f"{known.path} and {run.path} are two runs of one configuration and one seed; "
+                "give the directory of one of them only"
+            )
+    return [of_seed[seed] for seed in sorted(of_seed)]
+
+
+def check_same_data(runs: list[Finished]) -> None:
+    """Raise ValueError unless runs of one configuration, or of one table, saw the same data."""
+    # With --train-size every seed has a training split, and so a fingerprint, of its own.
+    whole = [run for run in runs if "--train-size" not in shlex.split(run.result["command"])]
+    for name in ("data_fingerprint", "train_examples"):
+        values = {run.result[name]: run.path for run in whole}
+        if len(values) > 1:
+            listed = ", ".join(f"{value} in {path}" for value, path in values.items())
+            raise ValueError(
+                f"these runs were trained on different versions of the data {runs[0].result['data_name']!r}"
+                f" ({name}: {listed}); give only the directories of one version"
+            )
+
+
+def make_row(runs: list[Finished], split: str, names: tuple[str, ...]) -> Row:
+    """Sum up the runs of one configuration.
+
+    Raises:
+        ValueError: if their numbers of training examples differ.
+    """
+    results = [run.result for run in runs]
+    sizes = sorted({result["train_examples"] for result in results})
+    if len(sizes) > 1:
+        raise ValueError(
+            f"the seeds of {runs[0].group[1]} have different numbers of training examples: "
+            f"{', '.join(map(str, sizes))}; repeat them on the same data"
+        )
+    first = results[0]
+    return Row(
+        strategy=first["strategy"],
+        options=short_options(first["command"]),
+        command=without_seed(first["command"]),
+        seeds=tuple(result["seed"] for result in results),
+        scores={name: Spread.of([r["scores"][split][name] for r in results]) for name in names},
+        learning=first["trainable_parameters"],
+        total=first["total_parameters"],
+        train_seconds=statistics.median(result["train_seconds"] for result in results),
+        peak_mib=statistics.fmean(result["peak_memory_mib"]["total"] for result in results),
+        saved_mib=statistics.fmean(result["checkpoint_bytes"] for result in results) / MIB,
+        device=", ".join(sorted({run.device for run in runs})),
+    )
+
+
+def make_table(runs: list[Finished]) -> Table:
+    """The table of one task and data set; rows with more learning parameters come first."""
+    check_same_data(runs)
+    first = runs[0].result
+    split = "test" if "test" in first["scores"] else "validation"
+    groups = defaultdict(list)
+    for run in runs:
+        groups[run.group].append(run)
+    names = SCORES.get(first["task"], (first["metric"],))
+    rows = [make_row(distinct_seeds(group), split, names) for group in groups.values()]
+    rows.sort(key=lambda row: (-row.learning, row.label))
+    return Table(first["task"], first["data_name"], first["metric"], split, tuple(rows))
+
+
+def compute(runs: list[Finished]) -> list[Table]:
+    """A table for each task and data set.
+
+    Raises:
+        ValueError: if runs of a table saw different data, or a seed of a row stands there twice.
+    """
+    tables = defaultdict(list)
+    for run in runs:
+        tables[run.result["task"], run.result["data"]].append(run)
+    return [make_table(tables[key]) for key in sorted(tables)]
+
+
+def cells(table: Table) -> list[list[str]]:
+    """The head and the rows of a table, as text."""
+    devices = {row.device for row in table.rows}
+    time = f"train s ({devices.pop()})" if len(devices) == 1 else "train s"
+    names = list(table.rows[0].scores)
+    lines = [["strategy", "seeds", *names, "learning", "share", time, "peak MiB", "saved MiB"]]
+    for row in table.rows:
+        seconds = f"{row.train_seconds:.1f}" + (f" ({row.device})" if time == "train s" else "")
+        costs = [f"{row.learning:,}", f"{row.learning / row.total:.2%}", seconds]
+        sizes = [f"{row.peak_mib:.0f}", f"{row.saved_mib:.2f}"]
+        scores = [str(row.scores[name]) for name in names]
+        lines.append([row.label, str(len(row.seeds)), *scores, *costs, *sizes])
+    return lines
+
+
+def head(table: Table) -> str:
+    scores = "Test scores"
+    if table.split == "validation":
+        scores = "Validation scores (the data have no test split, and the best epoch was chosen here)"
+    return (
+        f"{scores}, mean ± standard deviation over seeds; train s: median over seeds, without "
+        "evaluation, comparable on one device only."
+    )
+
+
+def markdown(table: Table) -> str:
+    first, *body = ["| " + " | ".join(line) + " |" for line in cells(table)]
+    rule = "|---" + "|---:" * (len(cells(table)[0]) - 1) + "|"
+    commands = [
+        f"- {row.label}: `{row.command}` with `--seed` {', '.join(map(str, row.seeds))}"
+        for row in table.rows
+    ]
+    title = f"### {table.task} on {table.data_name}"
+    return "\n".join([title, "", head(table), "", first, rule, *body, "", *commands])
+
+
+def plain(table: Table) -> str:
+    """A table for the terminal: columns as wide as their widest cell, numbers to the right."""
+    lines = cells(table)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    body = []
+    for name, *others in lines:
+        aligned = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        body.append("  ".join([name.ljust(widths[0]), *aligned]))
+    for row in table.rows:
+        body += ["", f"{row.label}:", f"  {row.command} --seed {', '.join(map(str, row.seeds))}"]
+    return "\n".join([f"{table.task} on {table.data_name}", head(table), "", *body])
+
+
+def update(path: Path, text: str) -> None:
+    """Put `text` between the two markers of a file.
+
+    Raises:
+        ValueError: unless the file has each marker once, in order.
+    """
+    content = path.read_text(encoding="utf-8")
+    before, begin, rest = content.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end) or BEGIN in rest or END in before + after:
+        raise ValueError(
+            f"{path} must have the line {BEGIN} once and below it the line {END} once; "
+            "write both where the tables shall stand"
+        )
+    write_atomically(path, f"{before}{BEGIN}\n{text}\n{END}{after}".encode())
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", type=Path, help="run directories, or parents of them")
+    parser.add_argument("--markdown", action="store_true", help="print Markdown")
+    parser.add_argument("--update", type=Path, metavar="FILE", help=f"write between {BEGIN} … there")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    tables = load(arguments.runs)
+    if arguments.update is not None:
+        update(arguments.update, "\n\n".join(map(markdown, tables)))
+        print(f"updated {arguments.update}: {len(tables)} table(s)")
+    else:
+        print("\n\n".join(map(markdown if arguments.markdown else plain, tables)))

@@ -1,0 +1,166 @@
+"""Use a trained run: score a split or a file, label a text, dump what analysis needs.
+
+python eval.py RUN
+python eval.py RUN --text "Brenda Khan met Puma in Osaka ."
+python eval.py RUN --dump hidden,attention
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tl.config import Config, parse
+
+if TYPE_CHECKING:  # torch is imported where it is used, so that --help answers at once
+    from tl.build import Setup
+    from tl.data.records import Dataset
+    from tl.runs import Run
+
+DUMPS = ("hidden", "attention")
+
+
+def main(argv: list[str]) -> int:
+    """Run one command line; the answer is the exit code: 0, or 2 for bad input."""
+    try:
+        args, unread = parser().parse_known_args(argv)
+        if unread:
+            raise ValueError(f"unknown option {unread[0]}; `python eval.py --help` lists all")
+        evaluate_run(args)
+        return 0
+    except (ValueError, OSError, argparse.ArgumentError) as error:
+        print(f"eval.py: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(
+        prog="eval.py",
+        description="Score a trained run, label texts with it, or dump what analysis needs.",
+        allow_abbrev=False,
+        exit_on_error=False,
+    )
+    options.add_argument("run", help="run directory, as train.py printed it")
+    options.add_argument(
+        "--split", help="split to score (default test, or validation where there is no test)"
+    )
+    options.add_argument("--data", help="score another file, directory or data set instead")
+    options.add_argument("--text", action="append", help="label this text; may be repeated")
+    options.add_argument(
+        "--dump", type=_names, default=(), metavar="A,B", help="write hidden, attention or both"
+    )
+    options.add_argument(
+        "--limit", type=_positive, default=None, metavar="N",
+        help="examples in a dump (default 2000; 32 for attention)",
+    )  # fmt: skip
+    options.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: the run's")
+    options.add_argument("--json", action="store_true", help="print one JSON object as last line")
+    return options
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if not set(names) <= set(DUMPS):
+        raise argparse.ArgumentTypeError(f"allowed are {', '.join(DUMPS)}, got {text!r}")
+    return names
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def evaluate_run(args: argparse.Namespace) -> None:
+    """Load the run's model, then do what was asked with it."""
+    from tl.build import build
+    from tl.checkpoint import load_learned, read_metadata
+    from tl.data.records import Dataset
+    from tl.runs import Run
+
+    run = Run(Path(args.run))
+    run.require()
+    metadata = read_metadata(run.learned)
+    config, _ = parse(["--config", str(run.config)])
+    if args.device is not None:
+        config = replace(config, device=args.device)
+    dataset, name = (Dataset("text", {}), "") if args.text else choose_data(args, config, run)
+    setup = build(config, dataset, labels=metadata["labels"])
+    load_learned(run.learned, setup.model.learned(), setup.backbone_fingerprint)
+    if args.text:
+        label_texts(setup, args.text, as_json=args.json)
+    else:
+        score(setup, run, name, args)
+
+
+def choose_data(args: argparse.Namespace, config: Config, run: Run) -> tuple[Dataset, str]:
+    """The one split to work on, and the name of the files that are written about it."""
+    from tl.build import load_data
+    from tl.data import sources
+    from tl.data.records import Dataset
+
+    if args.data is not None and Path(args.data).is_file():
+        path = Path(args.data).resolve()
+        name = f"{path.parent.name}-{path.stem}"
+        return Dataset(path.name, {name: sources.load_file(path, config.encoding)}), name
+    if args.data is not None:
+        config = replace(config, data=args.data, train_size=None)
+    dataset = load_data(config)
+    if args.data is None and dataset.fingerprint != run.read_env()["data_fingerprint"]:
+        print("note: the data have changed since the run", file=sys.stderr)
+    split = args.split or ("test" if "test" in dataset.splits else "validation")
+    if split not in dataset.splits:
+        raise ValueError(f"--split {split}: {dataset.name!r} has {', '.join(dataset.splits)}")
+    name = split if args.data is None else f"{dataset.name}-{split}"
+    return Dataset(dataset.name, {name: dataset.splits[split]}), name
+
+
+def label_texts(setup: Setup, texts: list[str], *, as_json: bool) -> None:
+    """Print what the model says of each text."""
+    from tl.loop import infer
+
+    examples = [setup.task.encode_text(text, str(i)) for i, text in enumerate(texts)]
+    logits, _ = infer(setup, examples, "texts")
+    answers = [
+        {"text": text} | setup.task.readable(text, example, rows)
+        for text, example, rows in zip(texts, examples, logits, strict=True)
+    ]
+    if as_json:
+        print(json.dumps(answers, ensure_ascii=False))
+        return
+    for answer in answers:
+        print(json.dumps(answer, ensure_ascii=False))
+
+
+def score(setup: Setup, run: Run, name: str, args: argparse.Namespace) -> None:
+    """Print the scores of a split; write its predictions and the dumps that were asked for."""
+    from tl import dump
+    from tl.loop import evaluate
+    from tl.runs import write_arrays
+    from tl.tables import aligned
+
+    examples = setup.task.examples(name)
+    scores, logits = evaluate(setup, examples, name)
+    written = {run.arrays("predictions", name): setup.task.arrays(examples, logits)}
+    if "hidden" in args.dump:
+        some = examples[: args.limit or 2000]
+        written[run.arrays("hidden", name)] = dump.hidden_states(setup, some)
+    if "attention" in args.dump:
+        some = examples[: args.limit or 32]
+        written[run.arrays("attention", name)] = dump.attention_maps(setup, some)
+    for path, arrays in written.items():
+        write_arrays(path, arrays)
+    print(aligned([["score", name], *([key, f"{value:.4f}"] for key, value in scores.items())]))
+    print("\n" + "\n".join(f"wrote {path}" for path in written))
+    if args.json:
+        print(json.dumps({"split": name, "examples": len(examples), "scores": scores}))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

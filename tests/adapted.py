@@ -1,0 +1,94 @@
+"""Adapted tiny models: every strategy, with the options that change its form, on every family."""
+
+import random
+from types import SimpleNamespace
+
+import torch
+
+from tiny import CONFIGS, tiny_backbone
+from tl import build
+from tl.config import Config
+from tl.data.batch import Example
+from tl.data.records import Dataset
+from tl.model import AdaptedModel
+from tl.registry import STRATEGIES, TASKS, options_of, resolve
+from tl.tasks.base import Task
+
+VARIANTS = {
+    "full": ("full", {}),
+    "layerwise_lr": ("layerwise_lr", {}),
+    "features linear last": ("feature_extraction", {"head": "linear"}),
+    "features linear mix": ("feature_extraction", {"head": "linear", "states": "mix"}),
+    "features mlp last": ("feature_extraction", {}),
+    "features mlp mix": ("feature_extraction", {"states": "mix"}),
+    "features transformer last": ("feature_extraction", {"head": "transformer"}),
+    "features transformer mix": ("feature_extraction", {"head": "transformer", "states": "mix"}),
+    "adapter houlsby": ("adapter", {"size": 4}),
+    "adapter pfeiffer": ("adapter", {"size": 4, "placement": "pfeiffer", "norms": False}),
+    "adapter parallel": ("adapter", {"size": 4, "placement": "parallel", "scale": 4.0}),
+    "adapter upper": ("adapter", {"size": 4, "layers": (1,)}),
+    "lora": ("lora", {"r": 2}),
+    "lora all": ("lora", {"r": 2, "targets": ("all",), "dropout": 0.2}),
+}
+RECORDS = {
+    "classification": [{"text": "", "label": label} for label in ("bad", "fair", "good")],
+    "ner": [{"tokens": ["Oslo"], "ner_tags": [f"B-{name}"]} for name in ("LOC", "ORG")],
+}
+
+
+def config_of(task: str, variant: str, **options) -> Config:
+    """A configuration as the command line makes it."""
+    strategy, strategy_options = VARIANTS[variant]
+    made = options_of(STRATEGIES, strategy, "strategy")(**strategy_options)
+    return Config(
+        task=task,
+        strategy=strategy,
+        strategy_options=made,
+        task_options=options_of(TASKS, task, "task")(),
+        **({"lr": made.default_lr, "device": "cpu", "precision": "fp32"} | options),
+    )
+
+
+def task_of(config: Config) -> Task:
+    """The task over encoded examples: of its data only the labels count, there is no tokenizer."""
+    pads = SimpleNamespace(pad_token_id=0, eos_token_id=3)
+    dataset = Dataset("tiny", {"train": RECORDS[config.task]})
+    return resolve(TASKS, config.task, "task")(config.task_options, dataset, pads)
+
+
+def adapted(variant: str, family: str, task: str, **options) -> tuple[AdaptedModel, Task]:
+    """A tiny backbone with a strategy attached, and heads for a task."""
+    config = config_of(task, variant, **options)
+    made = task_of(config)
+    return build.adapt(tiny_backbone(family), config, made), made
+
+
+def examples(task: str, lengths: list[int], n_labels: int, seed: int = 0) -> list[Example]:
+    """Encoded examples of these lengths, which a model can learn: an id says what its label is.
+
+    In a sentence for `ner` some positions are no targets, so that their number is ragged.
+    """
+    draw = random.Random(seed)
+    made = []
+    for i, length in enumerate(lengths):
+        ids = [draw.randrange(4, 50) for _ in range(length)]
+        if task == "ner":
+            words = sorted(draw.sample(range(length), max(1, length // 2)))
+            target = resolve(TASKS, "ner", "task").__module__
+            made.append(_sentence(str(i), ids, words, n_labels, target))
+        else:
+            target = draw.randrange(n_labels)
+            ids[-1] = 4 + target
+            made.append(Example(str(i), {"input_ids": ids}, target))
+    return made
+
+
+def logits_of(model: AdaptedModel, task: Task, made: list[Example]) -> list[torch.Tensor]:
+    """The logits of each example, from one batch, in eval mode."""
+    model.eval()
+    with torch.no_grad():
+        batch = task.collate(made)
+        return [torch.from_numpy(one) for one in task.predict(model(batch), batch)]
+
+
+FAMILIES = tuple(CONFIGS)

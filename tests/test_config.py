@@ -1,0 +1,336 @@
+"""One command line, one JSON file, one identity; and help that answers at once."""
+
+import argparse
+import ast
+import json
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tl.config import Command, Config, help_text, parse
+from tl.options import flag_of, option_fields
+from tl.registry import STRATEGIES, TASKS, options_of, target
+
+ROOT = Path(__file__).parents[1]
+PAIRS = [(strategy, task) for strategy in STRATEGIES for task in TASKS]
+LORA = ["--strategy", "lora", "--task", "ner"]
+
+# One value other than the default for every option of every run.
+FLAT = {
+    "model": "folder/other",
+    "init": "random",
+    "data": "newsroom-ru",
+    "encoding": "cp1251",
+    "train_size": 100,
+    "epochs": 7,
+    "batch_size": 9,
+    "accumulate": 3,
+    "lr": 0.123,
+    "weight_decay": 0.3,
+    "warmup": 0.5,
+    "clip": 2.5,
+    "patience": 4,
+    "precision": "fp32",
+    "device": "cpu",
+    "seed": 6,
+}
+
+
+def configured(*words):
+    return parse(list(words))[0]
+
+
+def saved(tmp_path, config):
+    path = tmp_path / "config.json"
+    path.write_text(config.to_json())
+    return str(path)
+
+
+def changed(options):
+    """Every option of a strategy or a task at a value other than its default."""
+    values = {}
+    for f in option_fields(options):
+        default = getattr(options, f.name)
+        if isinstance(default, bool):
+            values[f.name] = not default
+        elif isinstance(default, int | float):
+            values[f.name] = (default / 2 or 0.5) if isinstance(default, float) else default + 1
+        elif isinstance(default, tuple):
+            values[f.name] = (1, 3) if default == () else ("all", "key")
+        else:
+            values[f.name] = "mean" if f.name == "pool" else "column"
+    for name, choice in (
+        ("placement", "parallel"),
+        ("head", "transformer"),
+        ("states", "mix"),
+    ):
+        if name in values:
+            values[name] = choice
+    return replace(options, **values)
+
+
+def test_every_option_of_every_run_has_another_value_here():
+    names = {f.name for f in option_fields(Config)} - {"task", "strategy"}
+    assert set(FLAT) == names
+
+
+# Two passes: first what is chosen, then its options.
+
+
+def test_options_of_the_chosen_strategy_and_task_are_read():
+    config = configured(*LORA, "--strategy.r", "16", "--task.max-length", "64", "--lr", "1e-4")
+    assert (config.strategy_options.r, config.task_options.max_length, config.lr) == (16, 64, 1e-4)
+
+
+def test_the_choice_may_stand_after_its_options():
+    assert configured("--strategy.r", "16", *LORA).strategy_options.r == 16
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_default_rate_is_the_strategys_own(strategy):
+    config = configured("--strategy", strategy, "--task", "ner")
+    assert config.lr == options_of(STRATEGIES, strategy, "strategy").default_lr > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--task", "ner"], "--strategy is missing. Known: full, .*lora"),
+        (["--strategy", "lora"], "--task is missing. Known: classification, ner"),
+        (["--strategy", "adaptor", "--task", "ner"], "'adaptor'. Did you mean 'adapter'"),
+        (["--strategy", "lora", "--task", "nre"], "unknown task 'nre'. Did you mean 'ner'"),
+        ([*LORA, "--strategy.rr", "1"], "unknown option --strategy.rr. Did you mean --strategy.r"),
+        ([*LORA, "--epoch", "1"], "unknown option --epoch. Did you mean --epochs"),
+        ([*LORA, "--epoch=1"], "unknown option --epoch. Did you mean --epochs"),
+        ([*LORA, "--strategy.size", "1"], "unknown option --strategy.size"),
+        ([*LORA, "stray"], "unknown option stray"),
+        ([*LORA, "--resume", "x"], "x/config.json"),
+        ([*LORA, "--config", "x.json"], "x.json"),
+    ],
+)
+def test_what_is_unknown_or_missing_is_named(words, message):
+    with pytest.raises((ValueError, OSError), match=message):
+        parse(words)
+
+
+def test_no_option_may_be_abbreviated():
+    with pytest.raises(ValueError, match="unknown option --batch"):
+        parse([*LORA, "--batch", "4"])
+
+
+def test_what_to_do_with_a_run_is_kept_apart_from_the_run():
+    config, command = parse([*LORA, "--runs-dir", "there", "--overwrite", "--json"])
+    assert command == Command(runs_dir="there", overwrite=True, json=True)
+    assert config == configured(*LORA)
+
+
+# The same run from its file.
+
+
+@pytest.mark.parametrize(("strategy", "task"), PAIRS)
+def test_a_saved_configuration_replays_the_equal_one(strategy, task, tmp_path):
+    config = configured("--strategy", strategy, "--task", task)
+    assert configured("--config", saved(tmp_path, config)) == config
+    other = replace(
+        config,
+        **FLAT,
+        strategy_options=changed(config.strategy_options),
+        task_options=changed(config.task_options),
+    )
+    assert configured("--config", saved(tmp_path, other)) == other
+
+
+@pytest.mark.parametrize(("strategy", "task"), PAIRS)
+def test_the_printed_command_gives_the_equal_configuration(strategy, task):
+    config = configured("--strategy", strategy, "--task", task)
+    other = replace(
+        config,
+        **FLAT,
+        strategy_options=changed(config.strategy_options),
+        task_options=changed(config.task_options),
+    )
+    for one in (config, other):
+        python, program, *words = shlex.split(one.command())
+        assert (python, program) == ("python", "train.py")
+        assert configured(*words) == one
+
+
+def test_the_printed_command_is_short_and_quotes_odd_names():
+    assert configured(*LORA).command() == "python train.py --task ner --strategy lora"
+    config = configured(*LORA, "--data", "my data; x")
+    assert configured(*shlex.split(config.command())[2:]).data == "my data; x"
+
+
+def test_typed_options_win_over_saved_ones(tmp_path):
+    path = saved(tmp_path, configured(*LORA, "--strategy.r", "16", "--seed", "3"))
+    config = configured("--config", path, "--seed", "4")
+    assert (config.seed, config.strategy_options.r) == (4, 16)
+    assert configured("--config", path, "--strategy.r", "2").strategy_options.r == 2
+
+
+def test_another_strategy_drops_the_saved_ones_options_and_rate(tmp_path):
+    path = saved(tmp_path, configured(*LORA, "--strategy.r", "16", "--lr", "0.5", "--epochs", "9"))
+    config = configured("--config", path, "--strategy", "adapter")
+    assert config == configured("--strategy", "adapter", "--task", "ner", "--epochs", "9")
+
+
+def test_another_task_drops_the_saved_ones_options(tmp_path):
+    path = saved(tmp_path, configured(*LORA, "--task.max-length", "64", "--strategy.r", "16"))
+    config = configured("--config", path, "--task", "classification")
+    assert config == configured(
+        "--strategy", "lora", "--task", "classification", "--strategy.r", "16"
+    )
+
+
+def test_naming_the_saved_strategy_again_keeps_its_options(tmp_path):
+    config = configured(*LORA, "--strategy.r", "16", "--lr", "0.5")
+    assert configured("--config", saved(tmp_path, config), "--strategy", "lora") == config
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"task": "ner"', "\x00"])
+def test_a_torn_configuration_is_refused_by_name(content, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=re.escape(str(path))):
+        parse(["--config", str(path)])
+
+
+def test_a_saved_option_out_of_its_interval_is_refused(tmp_path):
+    config = replace(configured(*LORA), epochs=0)
+    with pytest.raises(argparse.ArgumentError, match=r"--epochs: must lie in \[1, inf\)"):
+        parse(["--config", saved(tmp_path, config)])
+
+
+def test_a_saved_option_that_is_unknown_is_refused(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(configured(*LORA).to_json()) | {"epoch": 3}))
+    with pytest.raises(ValueError, match="unknown option --epoch"):
+        parse(["--config", str(path)])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--seed", "1"], ["--strategy", "full"], ["--lr", "0.1"], ["--strategy.r", "4"]],
+)
+def test_a_resumed_run_keeps_its_options(words, tmp_path):
+    saved(tmp_path, configured(*LORA))
+    with pytest.raises(ValueError, match=rf"--resume .*{words[0]} was given too"):
+        parse(["--resume", str(tmp_path), *words])
+
+
+def test_a_resumed_run_may_print_json(tmp_path):
+    config = configured(*LORA, "--strategy.r", "3")
+    saved(tmp_path, config)
+    assert parse(["--resume", str(tmp_path), "--json"]) == (
+        config,
+        Command(resume=str(tmp_path), json=True),
+    )
+
+
+# One identity.
+
+
+def test_runs_that_differ_by_seed_only_share_their_identity():
+    config = configured(*LORA)
+    other = replace(config, seed=9)
+    assert other.identity == config.identity
+    assert other.run_name == config.run_name.replace("--s0", "--s9") != config.run_name
+
+
+@pytest.mark.parametrize("name", sorted(set(FLAT) - {"seed"}))
+def test_every_other_option_changes_the_identity(name):
+    config = configured(*LORA)
+    assert replace(config, **{name: FLAT[name]}).identity != config.identity
+
+
+@pytest.mark.parametrize(("strategy", "task"), PAIRS)
+def test_every_option_of_a_strategy_or_a_task_changes_the_identity(strategy, task):
+    config = configured("--strategy", strategy, "--task", task)
+    found = {config.identity}
+    n_options = 0
+    for field in ("strategy_options", "task_options"):
+        options = getattr(config, field)
+        for f in option_fields(options):
+            value = getattr(changed(options), f.name)
+            one = replace(config, **{field: replace(options, **{f.name: value})})
+            found.add(one.identity)
+            n_options += 1
+    assert len(found) == 1 + n_options
+
+
+def test_the_same_options_give_the_same_identity_however_they_were_typed():
+    assert (
+        configured(*LORA, "--strategy.r", "8", "--epochs", "5").identity
+        == configured("--task", "ner", "--strategy", "lora").identity
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [("owner/model", "model"), ("/a/b/c/", "c"), ("minilm", "minilm"), ("..", "..")],
+)
+def test_a_run_is_named_after_the_last_part_of_its_model(model, name):
+    config = configured(*LORA, "--model", model, "--seed", "2")
+    assert config.run_name == f"ner/{name}--lora--{config.identity}--s2"
+    assert re.fullmatch("[0-9a-f]{8}", config.identity)
+
+
+# Help.
+
+
+def test_help_lists_every_option_of_every_run_and_every_name():
+    text = help_text(["--help"])
+    for cls in (Config, Command):
+        for f in option_fields(cls):
+            assert re.search(rf"^ +{flag_of(f.name)}\b", text, re.MULTILINE), f.name
+            assert f.metadata["help"].split()[0] in text
+    for name in (*STRATEGIES, *TASKS):
+        assert re.search(rf"^  {name} +\S", text, re.MULTILINE), name
+    assert "--strategy." not in text
+
+
+@pytest.mark.parametrize(("strategy", "task"), PAIRS)
+def test_help_lists_every_option_of_the_chosen_strategy_and_task(strategy, task):
+    text = help_text(["--strategy", strategy, "--task", task, "--help"])
+    for prefix, table, name in (("strategy", STRATEGIES, strategy), ("task", TASKS, task)):
+        owned = option_fields(options_of(table, name, prefix))
+        assert (f"{prefix} {name}: " in text) == bool(owned)
+        for f in owned:
+            assert re.search(rf"^ +{re.escape(flag_of(f.name, prefix))}\b", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("words", [[], [*LORA]], ids=["nothing chosen", "lora, ner"])
+def test_help_needs_no_torch(words):
+    program = (
+        "import sys, train; code = train.main(sys.argv[1:]); "
+        "assert 'torch' not in sys.modules; assert 'transformers' not in sys.modules; "
+        "sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--learning-rate" not in done.stdout
+    assert "--lr " in done.stdout
+    assert ("--strategy.r " in done.stdout) == bool(words)
+
+
+def test_help_of_an_unknown_strategy_offers_the_nearest():
+    with pytest.raises(ValueError, match="Did you mean 'adapter'"):
+        help_text(["--strategy", "adaptor", "--help"])
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_strategys_file_begins_with_what_it_does_and_an_arxiv_id(strategy):
+    module, _ = target(STRATEGIES, strategy, "strategy")
+    path = ROOT / f"{module.replace('.', '/')}.py"
+    first = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).split("\n")[0]
+    assert re.search(r"arXiv \d{4}\.\d{4,5}", first), first

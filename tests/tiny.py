@@ -1,0 +1,137 @@
+"""Tiny models and data sets, made in code: what a test needs of a checkpoint, in milliseconds."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import (
+    AutoModel,
+    BertConfig,
+    GPT2Config,
+    LlamaConfig,
+    PretrainedConfig,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    XLMRobertaConfig,
+)
+
+from tl.backbones.base import Backbone
+from tl.registry import FAMILIES, resolve
+
+D = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "vocab_size": 50,
+}
+IDS = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}  # as in VOCABULARY
+CONFIGS: dict[str, PretrainedConfig] = {
+    "bert": BertConfig(**D, **IDS),
+    "roberta": RobertaConfig(**D, **IDS),
+    "xlm-roberta": XLMRobertaConfig(**D, **IDS),
+    "gpt2": GPT2Config(n_embd=16, n_layer=2, n_head=2, vocab_size=50, n_positions=64, **IDS),
+    "llama": LlamaConfig(**D, **IDS, num_key_value_heads=1),
+}
+
+SPECIAL = {
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}
+GOOD = ("good", "fine", "great", "sunny")
+BAD = ("bad", "poor", "awful", "rainy")
+NEUTRAL = ("the", "a", "day", "was", "in", "and", "met", "left", "saw", "again")
+PEOPLE, PLACES = ("anna", "boris", "clara"), ("oslo", "paris", "rome")
+PIECES = ("un", "##good", "##s", "##ly", "##ing")  # "ungoodly" is three pieces
+VOCABULARY = (*SPECIAL.values(), *GOOD, *BAD, *NEUTRAL, *PEOPLE, *PLACES, *PIECES)
+
+
+def tiny_backbone(family: str) -> Backbone:
+    """A seeded random network of a family, cut as every other one, in eval mode."""
+    known = resolve(FAMILIES, family, "model family")
+    torch.manual_seed(0)
+    return known.cut(AutoModel.from_config(CONFIGS[family], **known.model_options)).eval()
+
+
+def tiny_tokenizer(*, special: bool = True) -> PreTrainedTokenizerFast:
+    """WordPiece over `VOCABULARY`; with `special`, [CLS] and [SEP] stand around each text."""
+    ids = {piece: i for i, piece in enumerate(VOCABULARY)}
+    tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    if special:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]",
+            pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+            special_tokens=[(token, ids[token]) for token in ("[CLS]", "[SEP]")],
+        )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **SPECIAL)
+
+
+def save_model(folder: Path, family: str = "bert") -> Path:
+    """A model directory as a user has it: configuration, weights, tokenizer."""
+    known = resolve(FAMILIES, family, "model family")
+    torch.manual_seed(0)
+    AutoModel.from_config(CONFIGS[family], **known.model_options).save_pretrained(folder)
+    tiny_tokenizer(special=family not in ("gpt2", "llama")).save_pretrained(folder)
+    return folder
+
+
+def write_jsonl(path: Path, records: Sequence[dict]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def sentiment_records(n: int, start: int = 0) -> list[dict]:
+    """Texts of 3 to 10 words; the second word decides the label."""
+    records = []
+    for i in range(start, start + n):
+        label, words = ("good", GOOD) if i % 2 else ("bad", BAD)
+        filler = [NEUTRAL[(i * 7 + j * 3) % len(NEUTRAL)] for j in range(1 + i % 8)]
+        text = " ".join(["day", words[i // 2 % len(words)], *filler])
+        records.append({"id": str(i), "text": text, "label": label})
+    return records
+
+
+def tagged_records(n: int, start: int = 0) -> list[dict]:
+    """Sentences with a person and a place."""
+    records = []
+    for i in range(start, start + n):
+        filler = [NEUTRAL[(i * 5 + j) % len(NEUTRAL)] for j in range(i % 6)]
+        tokens = [PEOPLE[i % 3], "saw", PLACES[i // 3 % 3], "again", *filler]
+        tags = ["B-PER", "O", "B-LOC", "O", *["O"] * len(filler)]
+        records.append({"id": str(i), "tokens": tokens, "ner_tags": tags})
+    return records
+
+
+def write_splits(folder: Path, splits: dict[str, list[dict]]) -> Path:
+    for split, records in splits.items():
+        write_jsonl(folder / f"{split}.jsonl", records)
+    return folder
+
+
+def save_sentiment(folder: Path, n_train: int = 24) -> Path:
+    """A directory for `--task classification`, with 8 texts each for validation and test."""
+    parts = {
+        "train": sentiment_records(n_train),
+        "validation": sentiment_records(8, start=n_train),
+        "test": sentiment_records(8, start=n_train + 8),
+    }
+    return write_splits(folder, parts)
+
+
+def save_tagged(folder: Path, n_train: int = 24) -> Path:
+    """A directory for `--task ner`, with 8 sentences each for validation and test."""
+    parts = {
+        "train": tagged_records(n_train),
+        "validation": tagged_records(8, start=n_train),
+        "test": tagged_records(8, start=n_train + 8),
+    }
+    return write_splits(folder, parts)
