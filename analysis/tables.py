@@ -18,11 +18,6 @@ SCORES = {  # by task; another task shows the metric that chose its best epoch
     "ner": ("precision", "recall", "f1"),
     "summarization": ("rouge1", "rouge2", "rougeL"),
 }
-READ = (  # what result.json must hold
-    "command", "task", "data", "data_name", "data_fingerprint", "strategy", "seed", "metric",
-    "train_examples", "scores", "trainable_parameters", "total_parameters", "train_seconds",
-    "peak_memory_mib", "checkpoint_bytes",
-)  # fmt: skip
 BEGIN, END = "<!-- tables:begin -->", "<!-- tables:end -->"
 MIB = 2**20
 
@@ -34,11 +29,6 @@ class Finished:
     path: Path
     result: dict
     device: str
-
-    @property
-    def group(self) -> tuple[str, str]:
-        """What runs that differ only by seed share."""
-        return self.result["task"], self.path.name.rpartition("--s")[0]
 
 
 @dataclass(frozen=True)
@@ -92,11 +82,7 @@ class Table:
 
 
 def find(paths: list[Path]) -> tuple[list[Run], list[Run]]:
-    """The finished and the unfinished runs in these directories and below them.
-
-    Raises:
-        ValueError: if a directory is missing.
-    """
+    """The finished and the unfinished runs in these directories and below them."""
     folders = set()
     for path in paths:
         if not path.is_dir():
@@ -109,16 +95,11 @@ def find(paths: list[Path]) -> tuple[list[Run], list[Run]]:
 
 
 def read(run: Run) -> Finished:
-    """Read a finished run.
-
-    Raises:
-        ValueError: if its `result.json` lacks something.
-    """
+    """Read a finished run; ValueError if its `result.json` is older than what is needed here."""
     result = run.read_result()
-    missing = [name for name in READ if name not in result]
-    if missing:
+    if "command" not in result:
         raise ValueError(
-            f"{run.result} has no {', '.join(missing)}; leave this run out, or repeat it: "
+            f"{run.result} has no command; leave this run out, or repeat it: "
             f"python train.py --config {run.config} --overwrite"
         )
     device = json.loads(run.env.read_text(encoding="utf-8"))["device"]
@@ -169,11 +150,7 @@ def without_seed(command: str) -> str:
 
 
 def distinct_seeds(runs: list[Finished]) -> list[Finished]:
-    """The runs of a group by seed; of a run and its copy only one.
-
-    Raises:
-        ValueError: if two runs of one seed are not the same run.
-    """
+    """The runs of a group by seed; of a run and its copy only one, of two runs a ValueError."""
     of_seed: dict[int, Finished] = {}
     for run in runs:
         known = of_seed.setdefault(run.result["seed"], run)
@@ -185,33 +162,21 @@ def distinct_seeds(runs: list[Finished]) -> list[Finished]:
     return [of_seed[seed] for seed in sorted(of_seed)]
 
 
-def check_same_data(runs: list[Finished]) -> None:
-    """Raise ValueError unless runs of one configuration, or of one table, saw the same data."""
-    # With --train-size every seed has a training split, and so a fingerprint, of its own.
-    whole = [run for run in runs if "--train-size" not in shlex.split(run.result["command"])]
-    for name in ("data_fingerprint", "train_examples"):
-        values = {run.result[name]: run.path for run in whole}
-        if len(values) > 1:
-            listed = ", ".join(f"{value} in {path}" for value, path in values.items())
-            raise ValueError(
-                f"these runs were trained on different versions of the data {runs[0].result['data_name']!r}"
-                f" ({name}: {listed}); give only the directories of one version"
-            )
+def check_equal(runs: list[Finished], name: str) -> None:
+    """Raise ValueError unless all these runs have the same value in their results."""
+    path_of = {run.result[name]: run.path for run in runs}
+    if len(path_of) > 1:
+        listed = ", ".join(f"{value} in {path}" for value, path in path_of.items())
+        raise ValueError(
+            f"these runs have learned from different data, so they cannot be compared; {name} is "
+            f"{listed}. Give the directories of one version of the data only"
+        )
 
 
 def make_row(runs: list[Finished], split: str, names: tuple[str, ...]) -> Row:
-    """Sum up the runs of one configuration.
-
-    Raises:
-        ValueError: if their numbers of training examples differ.
-    """
+    """Sum up the runs of one configuration."""
+    check_equal(runs, "train_examples")
     results = [run.result for run in runs]
-    sizes = sorted({result["train_examples"] for result in results})
-    if len(sizes) > 1:
-        raise ValueError(
-            f"the seeds of {runs[0].group[1]} have different numbers of training examples: "
-            f"{', '.join(map(str, sizes))}; repeat them on the same data"
-        )
     first = results[0]
     return Row(
         strategy=first["strategy"],
@@ -230,12 +195,14 @@ def make_row(runs: list[Finished], split: str, names: tuple[str, ...]) -> Row:
 
 def make_table(runs: list[Finished]) -> Table:
     """The table of one task and data set; rows with more learning parameters come first."""
-    check_same_data(runs)
+    # With --train-size every seed has a training split, and so a fingerprint, of its own.
+    whole = [run for run in runs if "--train-size" not in shlex.split(run.result["command"])]
+    check_equal(whole, "data_fingerprint")
     first = runs[0].result
     split = "test" if "test" in first["scores"] else "validation"
     groups = defaultdict(list)
     for run in runs:
-        groups[run.group].append(run)
+        groups[run.path.name.rpartition("--s")[0]].append(run)  # what all seeds share
     names = SCORES.get(first["task"], (first["metric"],))
     rows = [make_row(distinct_seeds(group), split, names) for group in groups.values()]
     rows.sort(key=lambda row: (-row.learning, row.label))
@@ -272,7 +239,9 @@ def cells(table: Table) -> list[list[str]]:
 def head(table: Table) -> str:
     scores = "Test scores"
     if table.split == "validation":
-        scores = "Validation scores (the data have no test split, and the best epoch was chosen here)"
+        scores = (
+            "Validation scores (the data have no test split, and the best epoch was chosen here)"
+        )
     return (
         f"{scores}, mean ± standard deviation over seeds; train s: median over seeds, without "
         "evaluation, comparable on one device only."
@@ -323,7 +292,9 @@ def update(path: Path, text: str) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", type=Path, help="run directories, or parents of them")
     parser.add_argument("--markdown", action="store_true", help="print Markdown")
-    parser.add_argument("--update", type=Path, metavar="FILE", help=f"write between {BEGIN} … there")
+    parser.add_argument(
+        "--update", type=Path, metavar="FILE", help=f"write between {BEGIN} … there"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

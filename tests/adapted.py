@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import torch
 
-from tiny import CONFIGS, tiny_backbone
+from tiny import tiny_backbone
 from tl import build
 from tl.config import Config
 from tl.data.batch import Example
@@ -13,6 +13,7 @@ from tl.data.records import Dataset
 from tl.model import AdaptedModel
 from tl.registry import STRATEGIES, TASKS, options_of, resolve
 from tl.tasks.base import Task
+from tl.tasks.ner import Target
 
 VARIANTS = {
     "full": ("full", {}),
@@ -25,7 +26,7 @@ VARIANTS = {
     "features transformer mix": ("feature_extraction", {"head": "transformer", "states": "mix"}),
     "adapter houlsby": ("adapter", {"size": 4}),
     "adapter pfeiffer": ("adapter", {"size": 4, "placement": "pfeiffer", "norms": False}),
-    "adapter parallel": ("adapter", {"size": 4, "placement": "parallel", "scale": 4.0}),
+    "adapter parallel": ("adapter", {"size": 4, "placement": "parallel", "scale": 2.0}),
     "adapter upper": ("adapter", {"size": 4, "layers": (1,)}),
     "lora": ("lora", {"r": 2}),
     "lora all": ("lora", {"r": 2, "targets": ("all",), "dropout": 0.2}),
@@ -63,23 +64,22 @@ def adapted(variant: str, family: str, task: str, **options) -> tuple[AdaptedMod
     return build.adapt(tiny_backbone(family), config, made), made
 
 
-def examples(task: str, lengths: list[int], n_labels: int, seed: int = 0) -> list[Example]:
-    """Encoded examples of these lengths, which a model can learn: an id says what its label is.
+def examples(task: Task, lengths: list[int], seed: int = 0) -> list[Example]:
+    """Encoded examples of these lengths, which a model can learn: an id decides each label.
 
-    In a sentence for `ner` some positions are no targets, so that their number is ragged.
+    In a sentence for `ner` about half of the positions are targets, so that their number is ragged.
     """
-    draw = random.Random(seed)
+    draw, n_labels = random.Random(seed), len(task.labels)
     made = []
     for i, length in enumerate(lengths):
-        ids = [draw.randrange(4, 50) for _ in range(length)]
-        if task == "ner":
-            words = sorted(draw.sample(range(length), max(1, length // 2)))
-            target = resolve(TASKS, "ner", "task").__module__
-            made.append(_sentence(str(i), ids, words, n_labels, target))
+        ids = [draw.randrange(4, 4 + 2 * n_labels) for _ in range(length)]
+        labels = [(id - 4) % n_labels for id in ids]
+        if task.name == "ner":
+            positions = sorted(draw.sample(range(length), max(1, length // 2)))
+            target = Target([labels[p] for p in positions], list(range(len(positions))))
+            made.append(Example(str(i), {"input_ids": ids}, target, positions))
         else:
-            target = draw.randrange(n_labels)
-            ids[-1] = 4 + target
-            made.append(Example(str(i), {"input_ids": ids}, target))
+            made.append(Example(str(i), {"input_ids": ids}, labels[-1]))
     return made
 
 
@@ -89,6 +89,3 @@ def logits_of(model: AdaptedModel, task: Task, made: list[Example]) -> list[torc
     with torch.no_grad():
         batch = task.collate(made)
         return [torch.from_numpy(one) for one in task.predict(model(batch), batch)]
-
-
-FAMILIES = tuple(CONFIGS)

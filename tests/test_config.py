@@ -7,7 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +43,11 @@ FLAT = {
 
 def configured(*words):
     return parse(list(words))[0]
+
+
+def same(one, other):
+    """Equal in every option; each reading of a file makes a new class of its `Options`."""
+    return asdict(one) == asdict(other)
 
 
 def saved(tmp_path, config):
@@ -126,7 +131,7 @@ def test_no_option_may_be_abbreviated():
 def test_what_to_do_with_a_run_is_kept_apart_from_the_run():
     config, command = parse([*LORA, "--runs-dir", "there", "--overwrite", "--json"])
     assert command == Command(runs_dir="there", overwrite=True, json=True)
-    assert config == configured(*LORA)
+    assert same(config, configured(*LORA))
 
 
 # The same run from its file.
@@ -135,14 +140,14 @@ def test_what_to_do_with_a_run_is_kept_apart_from_the_run():
 @pytest.mark.parametrize(("strategy", "task"), PAIRS)
 def test_a_saved_configuration_replays_the_equal_one(strategy, task, tmp_path):
     config = configured("--strategy", strategy, "--task", task)
-    assert configured("--config", saved(tmp_path, config)) == config
+    assert same(configured("--config", saved(tmp_path, config)), config)
     other = replace(
         config,
         **FLAT,
         strategy_options=changed(config.strategy_options),
         task_options=changed(config.task_options),
     )
-    assert configured("--config", saved(tmp_path, other)) == other
+    assert same(configured("--config", saved(tmp_path, other)), other)
 
 
 @pytest.mark.parametrize(("strategy", "task"), PAIRS)
@@ -157,7 +162,7 @@ def test_the_printed_command_gives_the_equal_configuration(strategy, task):
     for one in (config, other):
         python, program, *words = shlex.split(one.command())
         assert (python, program) == ("python", "train.py")
-        assert configured(*words) == one
+        assert same(configured(*words), one)
 
 
 def test_the_printed_command_is_short_and_quotes_odd_names():
@@ -176,20 +181,20 @@ def test_typed_options_win_over_saved_ones(tmp_path):
 def test_another_strategy_drops_the_saved_ones_options_and_rate(tmp_path):
     path = saved(tmp_path, configured(*LORA, "--strategy.r", "16", "--lr", "0.5", "--epochs", "9"))
     config = configured("--config", path, "--strategy", "adapter")
-    assert config == configured("--strategy", "adapter", "--task", "ner", "--epochs", "9")
+    expected = configured("--strategy", "adapter", "--task", "ner", "--epochs", "9")
+    assert same(config, expected)
 
 
 def test_another_task_drops_the_saved_ones_options(tmp_path):
     path = saved(tmp_path, configured(*LORA, "--task.max-length", "64", "--strategy.r", "16"))
     config = configured("--config", path, "--task", "classification")
-    assert config == configured(
-        "--strategy", "lora", "--task", "classification", "--strategy.r", "16"
-    )
+    expected = configured("--strategy", "lora", "--task", "classification", "--strategy.r", "16")
+    assert same(config, expected)
 
 
 def test_naming_the_saved_strategy_again_keeps_its_options(tmp_path):
     config = configured(*LORA, "--strategy.r", "16", "--lr", "0.5")
-    assert configured("--config", saved(tmp_path, config), "--strategy", "lora") == config
+    assert same(configured("--config", saved(tmp_path, config), "--strategy", "lora"), config)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", '{"task": "ner"', "\x00"])
@@ -226,10 +231,9 @@ def test_a_resumed_run_keeps_its_options(words, tmp_path):
 def test_a_resumed_run_may_print_json(tmp_path):
     config = configured(*LORA, "--strategy.r", "3")
     saved(tmp_path, config)
-    assert parse(["--resume", str(tmp_path), "--json"]) == (
-        config,
-        Command(resume=str(tmp_path), json=True),
-    )
+    read, command = parse(["--resume", str(tmp_path), "--json"])
+    assert same(read, config)
+    assert command == Command(resume=str(tmp_path), json=True)
 
 
 # One identity.

@@ -1,0 +1,83 @@
+"""A figure of finished runs: score against learning parameters, a panel for each data set."""
+
+import argparse
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, FuncFormatter, NullFormatter
+
+from analysis.plotting import BLUE, label_points, save, styled
+from analysis.tables import Table, load
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The points of one table."""
+
+    title: str
+    score_name: str
+    labels: tuple[str, ...]
+    learning: np.ndarray  # [n] learning parameters
+    scores: np.ndarray  # [n] means over seeds
+    deviations: np.ndarray  # [n] standard deviations over seeds; 0 for one seed
+
+
+def compute(table: Table) -> Panel:
+    """The points of a table; a label leaves out the options that all rows have."""
+    uses = Counter(option for row in table.rows for option in row.options)
+    labels = []
+    for row in table.rows:
+        own = [option for option in row.options if uses[option] < len(table.rows)]
+        labels.append(", ".join([row.strategy, *own]))
+    spreads = [row.scores[table.metric] for row in table.rows]
+    n_seeds = sorted({len(row.seeds) for row in table.rows})
+    counts = "–".join(map(str, sorted({n_seeds[0], n_seeds[-1]})))
+    return Panel(
+        title=f"{table.task} on {table.data_name} ({counts} seed{'s' * (n_seeds[-1] > 1)})",
+        score_name=f"{table.split} {table.metric}",
+        labels=tuple(labels),
+        learning=np.array([row.learning for row in table.rows]),
+        scores=np.array([spread.mean for spread in spreads]),
+        deviations=np.array([spread.deviation or 0.0 for spread in spreads]),
+    )
+
+
+@styled
+def figure(panels: list[Panel]) -> Figure:
+    """A panel for each data set, two in a row; bars reach one standard deviation up and down."""
+    n_columns = min(2, len(panels))
+    n_rows = -(-len(panels) // n_columns)
+    result = Figure(figsize=(5.4 * n_columns, 4.0 * n_rows))
+    grid = result.subplots(n_rows, n_columns, squeeze=False)
+    for axes, panel in zip(grid.flat, panels, strict=False):
+        axes.errorbar(
+            panel.learning, panel.scores, panel.deviations, fmt="o", color=BLUE, capsize=4
+        )
+        axes.set(title=panel.title, xlabel="learning parameters", ylabel=panel.score_name)
+        axes.set_xscale("log")
+        axes.margins(0.12, 0.15)
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.3f}".removeprefix("0")))
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    for axes, panel in zip(grid.flat, panels, strict=False):
+        points = list(zip(panel.learning, panel.scores, panel.deviations, strict=True))
+        label_points(axes, points, list(panel.labels))
+    return result
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", type=Path, help="run directories, or parents of them")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.png", help="the figure")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    if arguments.out.suffix != ".png":
+        raise ValueError(f"--out must end in .png, got {arguments.out}")
+    panels = [compute(table) for table in load(arguments.runs)]
+    save(figure(panels), arguments.out)
+    print(f"wrote {arguments.out}")

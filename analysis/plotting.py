@@ -1,0 +1,124 @@
+"""What all figures share: the style, saving, and labels that stand beside what they name."""
+
+import io
+import itertools
+import math
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+
+from tl.runs import write_atomically
+
+INK, GREY, SILVER, PALE = "#222222", "#6b6b6b", "#aaaaaa", "#dddddd"
+BLUE, ORANGE = "#0072b2", "#d55e00"  # told apart by colour-blind readers (Okabe and Ito)
+STYLE = {
+    "figure.dpi": 150,
+    "figure.constrained_layout.use": True,
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": PALE,
+    "grid.linewidth": 0.6,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "text.color": INK,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4,
+}
+styled = rc_context(STYLE)  # decorates a function that draws
+
+
+@styled
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    write_atomically(path, content.getvalue())
+
+
+def label_end(axes: Axes, x: float, y: float, text: str, color: str = INK) -> None:
+    """A label to the right of the last point of a line."""
+    axes.annotate(
+        text, (x, y), (6, 0), textcoords="offset points", va="center", color=color,
+        annotation_clip=False,
+    )  # fmt: skip
+
+
+def label_points(axes: Axes, points: list[tuple[float, float, float]], texts: list[str]) -> None:
+    """Label every point beside it so that no label covers a point, an error bar or another label.
+
+    Each label takes the nearest free one of many places around its point; if it lies far off, a
+    thin line leads to it. The layout of the figure is final afterwards.
+
+    Args:
+        axes: where the points are.
+        points: (x, y, half the length of the error bar).
+        texts: one for each point.
+    """
+    figure = axes.figure
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # labels are placed in pixels: nothing may move after them
+    taken = [_point_box(axes, point) for point in points]
+    for (x, y, _), text in zip(points, texts, strict=True):
+        width, height = _size(axes, text)
+        at = axes.transData.transform((x, y))
+        options = [
+            (_overlaps(box, taken, axes.bbox), distance, box)
+            for box, distance in _places(at, width, height)
+        ]
+        _, distance, box = min(options, key=lambda option: option[:2])
+        taken.append(box.padded(4))
+        scale = 72 / figure.dpi  # pixels to points
+        line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
+        axes.annotate(
+            text, (x, y), ((box.x0 - at[0]) * scale, (box.y0 - at[1]) * scale),
+            textcoords="offset points", ha="left", va="bottom",
+            arrowprops=line if distance > _NEAR else None,
+        )  # fmt: skip
+
+
+_NEAR = 12  # pixels at which a label needs no line to its point
+
+
+def _size(axes: Axes, text: str) -> tuple[float, float]:
+    artist = axes.text(0, 0, text)
+    box = artist.get_window_extent()
+    artist.remove()
+    return box.width, box.height
+
+
+def _point_box(axes: Axes, point: tuple[float, float, float]) -> Bbox:
+    x, y, error = point
+    (left, bottom), (_, top) = axes.transData.transform([(x, y - error), (x, y + error)])
+    return Bbox.from_extents(left - 8, bottom - 8, left + 8, top + 8)
+
+
+def _places(at: tuple[float, float], width: float, height: float) -> list[tuple[Bbox, float]]:
+    """Boxes of this size around a pixel, the nearest first, each with its distance from it."""
+    places = []
+    for distance, turn in itertools.product((12, 24, 40, 60, 85, 115, 150), range(16)):
+        x, y = math.cos(turn * math.pi / 8), math.sin(turn * math.pi / 8)
+        # The side of the box that faces the point lies on the ring: its centre is half a box on.
+        centre_x, centre_y = at[0] + x * (distance + width / 2), at[1] + y * (distance + height / 2)
+        places.append(
+            (Bbox.from_bounds(centre_x - width / 2, centre_y - height / 2, width, height), distance)
+        )
+    return places
+
+
+def _overlaps(box: Bbox, taken: list[Bbox], inside: Bbox) -> int:
+    """With how many things a box collides; leaving the axes counts as one."""
+    leaves = box.x0 < inside.x0 or box.x1 > inside.x1 or box.y0 < inside.y0 or box.y1 > inside.y1
+    return leaves + sum(box.overlaps(other) for other in taken)

@@ -1,0 +1,249 @@
+"""What every strategy owes, on every family and for every task."""
+
+import re
+from itertools import pairwise
+
+import pytest
+import safetensors.torch
+import torch
+
+from adapted import VARIANTS, adapted, config_of, examples, logits_of, task_of
+from tiny import tiny_backbone
+from tl import build, optim
+from tl.checkpoint import fingerprint, load_learned, save_learned
+from tl.data.batch import chunks
+from tl.registry import FAMILIES, STRATEGIES
+
+# XLM-R is RoBERTa with another vocabulary: that it is cut alike is tested with the backbones.
+FAMILIES_HERE = [family for family in FAMILIES if family != "xlm-roberta"]
+TASKS = ("classification", "ner")
+NO_OPS = [v for v in VARIANTS if "adapter" not in v and "mix" not in v]
+ADAPTERS = [v for v in VARIANTS if "adapter" in v]
+LENGTHS = [5, 2, 7, 3]
+
+pytestmark = pytest.mark.parametrize("family", FAMILIES_HERE)
+every_task = pytest.mark.parametrize("task_name", TASKS)
+every_variant = pytest.mark.parametrize("variant", VARIANTS)
+
+
+@every_task
+@every_variant
+def test_what_is_said_to_learn_moves_and_nothing_else(variant, family, task_name):
+    model, task = adapted(variant, family, task_name)
+    batch = task.collate(examples(task, LENGTHS))
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    learns = {name for name, p in model.named_parameters() if p.requires_grad}
+    # Without decay: a weight that only decays gets no gradient.
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.0)
+    model.train()
+    for _ in range(3):  # LoRA's A has zero gradient until B has moved
+        task.loss_sum(model(batch), batch).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    after = dict(model.named_parameters())
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved - learns == set()
+    assert learns - moved == set()
+    assert any(name.startswith("heads.") for name in learns)
+
+
+def hidden_before_and_after(variant, family, change=lambda model: None):
+    """What the backbone says alone, and what the heads see once a strategy is attached."""
+    model, task = adapted(variant, family, "classification")
+    inputs = task.collate(examples(task, LENGTHS)).inputs
+    change(model)
+    model.eval()
+    with torch.no_grad():
+        before = tiny_backbone(family)(inputs).last_hidden_state
+        after = model.adaptor.after(model.backbone(model.adaptor.before(inputs)))
+    return before, after
+
+
+@pytest.mark.parametrize("variant", NO_OPS)
+def test_attaching_changes_no_state(variant, family):
+    before, after = hidden_before_and_after(variant, family)
+    torch.testing.assert_close(after, before, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("variant", ADAPTERS)
+def test_attaching_adapters_changes_the_states_by_very_little(variant, family):
+    before, after = hidden_before_and_after(variant, family)
+    difference = (after - before).abs().max().item()
+    assert 0 < difference < 1e-2
+
+
+@pytest.mark.parametrize("variant", ADAPTERS)
+def test_adapters_without_an_update_change_nothing(variant, family):
+    def silence(model):
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if ".adapter.up." in name:
+                    parameter.zero_()
+
+    before, after = hidden_before_and_after(variant, family, silence)
+    assert torch.equal(after, before)
+
+
+def stir(model):
+    """Give everything that learns values that no initialisation would give."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(0.3 * torch.randn_like(parameter))
+
+
+@every_task
+@every_variant
+def test_what_was_learned_comes_back_from_its_file(variant, family, task_name, tmp_path):
+    model, task = adapted(variant, family, task_name, seed=1)
+    mark = fingerprint(tiny_backbone(family))
+    torch.manual_seed(0)
+    stir(model)
+    path = tmp_path / "learned.safetensors"
+    save_learned(path, model.learned(), {"labels": task.labels, "backbone": mark})
+    torch.manual_seed(99)
+    again, _ = adapted(variant, family, task_name, seed=2)
+    data = examples(task, LENGTHS)
+    expected = logits_of(model, task, data)
+    assert not torch.allclose(logits_of(again, task, data)[0], expected[0], atol=1e-3)
+    load_learned(path, again.learned(), mark)
+    for found, wanted in zip(logits_of(again, task, data), expected, strict=True):
+        assert torch.equal(found, wanted)
+
+
+@every_variant
+def test_the_file_holds_what_learns_and_nothing_frozen(variant, family):
+    model, _ = adapted(variant, family, "ner")
+    learns = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert model.learned().keys() == learns
+
+
+@pytest.mark.parametrize("variant", ["full", "features mlp mix", "adapter houlsby", "lora"])
+def test_a_file_that_does_not_fit_is_refused(variant, family, tmp_path):
+    model, _ = adapted(variant, family, "classification")
+    path = tmp_path / "learned.safetensors"
+    learned = model.learned()
+    name = sorted(learned)[-1]
+    less = {key: tensor for key, tensor in learned.items() if key != name}
+    wider = learned | {name: torch.zeros(*learned[name].shape, 1)}
+    for wrong in (less, learned | {"surplus": torch.zeros(1)}, wider):
+        save_learned(path, wrong, {"labels": ["a", "b"], "backbone": "0"})
+        with pytest.raises(ValueError, match=f"1 tensors differ.*({re.escape(name)}|surplus)"):
+            load_learned(path, learned, "0")
+    assert sorted(safetensors.torch.load_file(path)) == sorted(learned)
+
+
+@pytest.mark.parametrize("variant", ["full", "lora"])
+def test_what_was_learned_on_another_backbone_is_refused(variant, family, tmp_path):
+    model, task = adapted(variant, family, "classification")
+    backbone = tiny_backbone(family)
+    mark = fingerprint(backbone)
+    with torch.no_grad():
+        backbone.blocks[1].query.module.weight[0, 0] += 1e-3
+    other = fingerprint(backbone)
+    path = tmp_path / "learned.safetensors"
+    save_learned(path, model.learned(), {"labels": task.labels, "backbone": mark})
+    load_learned(path, model.learned(), mark)
+    with pytest.raises(ValueError, match=f"fingerprint {mark}, this one has {other}"):
+        load_learned(path, model.learned(), other)
+
+
+@every_variant
+def test_parameter_groups_are_a_partition_by_place_and_dimension(variant, family):
+    model, _ = adapted(variant, family, "classification")
+    groups = build.param_groups(model, config_of("classification", variant, weight_decay=0.1))
+    optim.check_partition(groups, model)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    grouped = [names[id(p)] for group in groups for p in group.params]
+    assert sorted(grouped) == sorted(n for n, p in model.named_parameters() if p.requires_grad)
+    assert len({group.name for group in groups}) == len(groups)
+    for group in groups:
+        place, _, suffix = group.name.partition("/")
+        assert re.fullmatch(r"stem|block\d\d|top|adaptor|head", place)
+        assert suffix in ("", "no_decay")
+        vectors = {p.ndim < 2 for p in group.params}
+        assert vectors == {suffix == "no_decay"}
+        assert group.weight_decay == (0.0 if suffix else 0.1)
+        for parameter in group.params:
+            is_head = names[id(parameter)].startswith("heads.")
+            assert is_head == (place == "head")
+            is_own = names[id(parameter)].startswith("adaptor.")
+            assert is_own == (place == "adaptor")
+
+
+@every_variant
+def test_a_group_holds_the_parameters_of_the_part_that_it_is_named_after(variant, family):
+    model, _ = adapted(variant, family, "ner")
+    groups = build.param_groups(model, config_of("ner", variant))
+    for part, modules in model.backbone.parts():
+        expected = {p for m in modules for p in m.parameters() if p.requires_grad}
+        found = {p for g in groups if g.name.partition("/")[0] == part for p in g.params}
+        assert found == expected
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp", "transformer"])
+def test_one_seed_gives_every_strategy_the_same_head(kind, family):
+    """Pairs of runs can be compared: they differ by strategy, not by the luck of their heads."""
+    featured = [v for v in VARIANTS if v.startswith("features")]
+    alike = [v for v in featured if f" {kind} " in v]
+    alike += [v for v in VARIANTS if v not in featured and kind == "linear"]
+    assert len(alike) >= 2
+    heads = [adapted(v, family, "ner", seed=3)[0].heads.state_dict() for v in alike]
+    for one, other in pairwise(heads):
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    another = adapted(alike[0], family, "ner", seed=4)[0].heads.state_dict()
+    assert not all(torch.equal(another[name], heads[0][name]) for name in another)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_strategy_leaves_the_random_stream_as_it_was(strategy, family):
+    """Else the dropout masks, and all that is drawn later, would depend on the strategy."""
+    variants = [v for v, (name, _) in VARIANTS.items() if name == strategy]
+    assert variants, f"add {strategy} to VARIANTS"
+    for variant in variants:
+        config = config_of("ner", variant)
+        task, backbone = task_of(config), tiny_backbone(family)
+        before = torch.get_rng_state()
+        build.adapt(backbone, config, task)
+        assert torch.equal(torch.get_rng_state(), before), variant
+
+
+@every_task
+@every_variant
+def test_padding_on_the_right_changes_no_logit(variant, family, task_name):
+    model, task = adapted(variant, family, task_name)
+    torch.manual_seed(0)
+    stir(model)
+    data = examples(task, LENGTHS)
+    together = logits_of(model, task, data)
+    for example, found in zip(data, together, strict=True):
+        (alone,) = logits_of(model, task, [example])
+        torch.testing.assert_close(found, alone, rtol=1e-4, atol=1e-5)
+
+
+def gradients(model, task, batches):
+    """As the loop makes them: each batch gives its share of the mean over all targets."""
+    n_targets = sum(batch.n_targets for batch in batches)
+    model.zero_grad()
+    for batch in batches:
+        (task.loss_sum(model(batch), batch) / n_targets).backward()
+    return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+
+@every_task
+@every_variant
+def test_micro_batches_add_up_to_the_gradient_of_one_batch(variant, family, task_name):
+    model, task = adapted(variant, family, task_name)
+    torch.manual_seed(0)
+    stir(model)
+    model.double().eval()  # no dropout: its masks would depend on the cut
+    data = examples(task, LENGTHS)
+    whole = [task.collate(data)]
+    parts = [task.collate(part) for part in chunks(data, 3)]  # 3 examples, then 1
+    assert len({batch.n_targets for batch in parts}) == 2
+    expected, found = gradients(model, task, whole), gradients(model, task, parts)
+    learns = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert found.keys() == expected.keys() == learns
+    for name in learns:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-4, atol=1e-6)

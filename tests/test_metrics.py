@@ -1,0 +1,125 @@
+"""Scores against cases worked out by hand, and against the libraries themselves."""
+
+import numpy as np
+import pytest
+from seqeval.metrics import f1_score
+from seqeval.scheme import IOB2
+from sklearn.metrics import f1_score as class_f1
+
+from tl.metrics import classification_scores, entity_scores
+
+
+def overall(gold, predicted):
+    scores = entity_scores([g.split() for g in gold], [p.split() for p in predicted])
+    return tuple(scores[name] for name in ("precision", "recall", "f1"))
+
+
+def test_classes_count_alike_in_macro_averages():
+    labels, predicted = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
+    # class 0: P 2/2, R 2/3, F1 4/5; class 1: P 1/2, R 1/1, F1 2/3
+    assert classification_scores(labels, predicted, 2) == pytest.approx(
+        {
+            "accuracy": 3 / 4,
+            "precision_macro": (1 + 1 / 2) / 2,
+            "recall_macro": (2 / 3 + 1) / 2,
+            "f1_macro": (4 / 5 + 2 / 3) / 2,
+        }
+    )
+
+
+def test_a_class_that_is_nowhere_counts_as_zero():
+    both = classification_scores(np.array([0, 1]), np.array([0, 1]), 2)
+    third = classification_scores(np.array([0, 1]), np.array([0, 1]), 3)
+    assert both["f1_macro"] == 1.0
+    assert third["f1_macro"] == pytest.approx(2 / 3)
+    assert third["accuracy"] == 1.0
+
+
+def test_one_predicted_class_scores_its_share():
+    scores = classification_scores(np.array([0, 1, 2]), np.array([0, 0, 0]), 3)
+    # class 0: P 1/3, R 1, F1 1/2; the others 0
+    assert scores["f1_macro"] == pytest.approx(1 / 6)
+    assert scores["precision_macro"] == pytest.approx(1 / 9)
+
+
+def test_macro_f1_agrees_with_scikit_learn():
+    rng = np.random.default_rng(0)
+    labels, predicted = rng.integers(0, 5, 200), rng.integers(0, 5, 200)
+    got = classification_scores(labels, predicted, 5)["f1_macro"]
+    assert got == pytest.approx(class_f1(labels, predicted, average="macro"))
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "expected"),
+    [
+        (["B-PER I-PER O"], ["B-PER I-PER O"], (1, 1, 1)),
+        (["B-PER I-PER O"], ["B-PER O O"], (0, 0, 0)),
+        (["B-PER I-PER O"], ["B-PER I-PER I-PER"], (0, 0, 0)),
+        (["B-PER I-PER O"], ["B-LOC I-LOC O"], (0, 0, 0)),
+        (["B-PER I-PER O"], ["I-PER I-PER O"], (0, 0, 0)),
+        (["B-PER I-PER O"], ["B-PER I-LOC O"], (0, 0, 0)),
+        (["B-PER B-PER"], ["B-PER I-PER"], (0, 0, 0)),
+        (["B-PER O B-LOC"], ["B-PER O O"], (1, 1 / 2, 2 / 3)),
+        (["B-PER O O"], ["B-PER O B-LOC"], (1 / 2, 1, 2 / 3)),
+        (["B-PER O", "B-PER O"], ["B-PER O", "O B-PER"], (1 / 2, 1 / 2, 1 / 2)),
+        (["O O"], ["O B-PER"], (0, 0, 0)),
+        (["B-PER O"], ["O O"], (0, 0, 0)),
+        (["O O"], ["O O"], (0, 0, 0)),
+        (["O O"], ["I-PER O"], (0, 0, 0)),
+    ],
+    ids=[
+        "right",
+        "too short",
+        "too long",
+        "wrong type",
+        "I- begins no entity",
+        "type changes inside",
+        "two as one",
+        "one missed",
+        "one invented",
+        "one shifted",
+        "none in the gold tags",
+        "none predicted",
+        "nobody named one",
+        "nobody named a valid one",
+    ],
+)
+def test_a_hit_has_the_same_words_and_the_same_type(gold, predicted, expected):
+    assert overall(gold, predicted) == pytest.approx(expected)
+
+
+def test_each_type_has_its_own_scores():
+    gold = [["B-PER", "O", "B-LOC", "O", "B-ORG"]]
+    predicted = [["B-PER", "B-PER", "O", "O", "B-ORG"]]
+    scores = entity_scores(gold, predicted)
+    assert (scores["PER/precision"], scores["PER/recall"]) == (1 / 2, 1)
+    assert (scores["LOC/precision"], scores["LOC/recall"], scores["LOC/f1"]) == (0, 0, 0)
+    assert (scores["ORG/f1"], scores["ORG/support"]) == (1, 1)
+    assert (scores["precision"], scores["recall"]) == pytest.approx((2 / 3, 2 / 3))
+
+
+def test_types_keep_their_names_where_one_was_only_predicted():
+    scores = entity_scores([["B-ZOO", "O"]], [["B-ZOO", "B-ACE"]])
+    assert (scores["ZOO/f1"], scores["ZOO/support"]) == (1, 1)
+    assert (scores["ACE/f1"], scores["ACE/support"]) == (0, 0)
+
+
+def test_a_type_that_only_invalid_tags_name_has_no_row():
+    scores = entity_scores([["B-PER", "O"]], [["B-PER", "I-ACE"]])
+    assert {name.split("/")[0] for name in scores if "/" in name} == {"PER"}
+
+
+def test_entity_scores_agree_with_seqeval():
+    tags = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
+    rng = np.random.default_rng(0)
+    gold, predicted = ([list(rng.choice(tags, 12)) for _ in range(50)] for _ in range(2))
+    scores = entity_scores(gold, predicted)
+    assert scores["f1"] == pytest.approx(f1_score(gold, predicted, mode="strict", scheme=IOB2))
+    each = f1_score(gold, predicted, mode="strict", scheme=IOB2, average=None)
+    assert [scores["LOC/f1"], scores["PER/f1"]] == pytest.approx(list(each))
+
+
+def test_scores_are_plain_numbers():
+    scores = entity_scores([["B-PER"]], [["B-PER"]])
+    scores |= classification_scores(np.array([0, 1]), np.array([0, 1]), 2)
+    assert {type(value) for value in scores.values()} == {float}
