@@ -22,7 +22,7 @@ class Panel:
     labels: tuple[str, ...]
     learning: np.ndarray  # [n] learning parameters
     scores: np.ndarray  # [n] means over seeds
-    deviations: np.ndarray  # [n] standard deviations over seeds; 0 for one seed
+    deviations: np.ndarray  # [n] standard deviations over seeds; nan for one seed
 
 
 def compute(table: Table) -> Panel:
@@ -41,7 +41,7 @@ def compute(table: Table) -> Panel:
         labels=tuple(labels),
         learning=np.array([row.learning for row in table.rows]),
         scores=np.array([spread.mean for spread in spreads]),
-        deviations=np.array([spread.deviation or 0.0 for spread in spreads]),
+        deviations=np.array([spread.deviation for spread in spreads], dtype=float),
     )
 
 
@@ -65,7 +65,8 @@ def figure(panels: list[Panel]) -> Figure:
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     for axes, panel in zip(grid.flat, panels, strict=False):
-        points = list(zip(panel.learning, panel.scores, panel.deviations, strict=True))
+        bars = np.nan_to_num(panel.deviations)
+        points = list(zip(panel.learning, panel.scores, bars, strict=True))
         label_points(axes, points, list(panel.labels))
     return result
 

@@ -110,12 +110,12 @@ def plot_score(axes: Axes, curves: Curves) -> None:
     """The score from the untrained model to the last epoch, the best one ringed."""
     steps, scores = [0, *curves.epoch_steps], [curves.untrained, *curves.scores]
     axes.plot(steps, scores, "o-", color=ORANGE, clip_on=False)
-    axes.margins(y=0.25)  # room for the label
+    axes.margins(y=0.2)  # room for the label
     axes.set(title=f"validation {curves.metric}")
     step, score = curves.epoch_steps[curves.best_epoch - 1], curves.scores[curves.best_epoch - 1]
     axes.plot(step, score, "o", color=ORANGE, markersize=9, fillstyle="none", clip_on=False)
     side = "right" if step > steps[-1] / 2 else "left"
-    above = score < (min(scores) + max(scores)) / 2
+    above = score >= curves.untrained  # no epoch lies higher, so the label is free there
     axes.annotate(
         f"best: epoch {curves.best_epoch}, {score:.3f}", (step, score), (0, 8 if above else -8),
         textcoords="offset points", ha=side, va="bottom" if above else "top", color=ORANGE,

@@ -37,6 +37,8 @@ STYLE = {
     "lines.linewidth": 1.6,
     "lines.markersize": 4,
 }
+NEAR = 12  # pixels at which a label needs no line to its point
+
 styled = rc_context(STYLE)  # decorates a function that draws
 
 
@@ -85,11 +87,8 @@ def label_points(axes: Axes, points: list[tuple[float, float, float]], texts: li
         axes.annotate(
             text, (x, y), ((box.x0 - at[0]) * scale, (box.y0 - at[1]) * scale),
             textcoords="offset points", ha="left", va="bottom",
-            arrowprops=line if distance > _NEAR else None,
+            arrowprops=line if distance > NEAR else None,
         )  # fmt: skip
-
-
-_NEAR = 12  # pixels at which a label needs no line to its point
 
 
 def _size(axes: Axes, text: str) -> tuple[float, float]:
@@ -108,7 +107,7 @@ def _point_box(axes: Axes, point: tuple[float, float, float]) -> Bbox:
 def _places(at: tuple[float, float], width: float, height: float) -> list[tuple[Bbox, float]]:
     """Boxes of this size around a pixel, the nearest first, each with its distance from it."""
     places = []
-    for distance, turn in itertools.product((12, 24, 40, 60, 85, 115, 150), range(16)):
+    for distance, turn in itertools.product((NEAR, 24, 40, 60, 85, 115, 150), range(16)):
         x, y = math.cos(turn * math.pi / 8), math.sin(turn * math.pi / 8)
         # The side of the box that faces the point lies on the ring: its centre is half a box on.
         centre_x, centre_y = at[0] + x * (distance + width / 2), at[1] + y * (distance + height / 2)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import shlex
 import statistics
 import sys
@@ -117,8 +118,7 @@ def load(paths: list[Path]) -> list[Table]:
         print(f"left out, not finished: {run.path}", file=sys.stderr)
     if not finished:
         raise ValueError(
-            f"no finished run in {', '.join(map(str, paths))}: a finished run is a directory with "
-            "config.json and result.json"
+            f"no finished run (config.json and result.json) in {', '.join(map(str, paths))}"
         )
     return compute([read(run) for run in finished])
 
@@ -202,7 +202,7 @@ def make_table(runs: list[Finished]) -> Table:
     split = "test" if "test" in first["scores"] else "validation"
     groups = defaultdict(list)
     for run in runs:
-        groups[run.path.name.rpartition("--s")[0]].append(run)  # what all seeds share
+        groups[re.sub(r"--s\d+$", "", run.path.name)].append(run)
     names = SCORES.get(first["task"], (first["metric"],))
     rows = [make_row(distinct_seeds(group), split, names) for group in groups.values()]
     rows.sort(key=lambda row: (-row.learning, row.label))
@@ -210,11 +210,7 @@ def make_table(runs: list[Finished]) -> Table:
 
 
 def compute(runs: list[Finished]) -> list[Table]:
-    """A table for each task and data set.
-
-    Raises:
-        ValueError: if runs of a table saw different data, or a seed of a row stands there twice.
-    """
+    """A table for each task and data set; ValueError if runs of one saw different data."""
     tables = defaultdict(list)
     for run in runs:
         tables[run.result["task"], run.result["data"]].append(run)
@@ -239,9 +235,7 @@ def cells(table: Table) -> list[list[str]]:
 def head(table: Table) -> str:
     scores = "Test scores"
     if table.split == "validation":
-        scores = (
-            "Validation scores (the data have no test split, and the best epoch was chosen here)"
-        )
+        scores = "Validation scores (there is no test split; the best epoch was chosen here)"
     return (
         f"{scores}, mean ± standard deviation over seeds; train s: median over seeds, without "
         "evaluation, comparable on one device only."
@@ -293,7 +287,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", type=Path, help="run directories, or parents of them")
     parser.add_argument("--markdown", action="store_true", help="print Markdown")
     parser.add_argument(
-        "--update", type=Path, metavar="FILE", help=f"write between {BEGIN} … there"
+        "--update", type=Path, metavar="FILE", help="rewrite it between its markers"
     )
 
 

@@ -4,8 +4,8 @@ import random
 from types import SimpleNamespace
 
 import torch
-
 from tiny import tiny_backbone
+
 from tl import build
 from tl.config import Config
 from tl.data.batch import Example

@@ -1,6 +1,7 @@
 """What every test has: one thread, no network, and tiny models and data on the disk."""
 
 import os
+import signal
 
 import pytest
 import torch
@@ -31,3 +32,34 @@ def tagged_folder(tmp_path_factory):
     from tiny import save_tagged
 
     return save_tagged(tmp_path_factory.mktemp("data") / "tagged")
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c():
+    """A run takes over Ctrl-C; give it back."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session")
+def basic(model_folder, sentiment_folder):
+    """A whole command line but for the strategy and the run directories: 2 epochs of 3 steps."""
+    return [
+        *("--task", "classification", "--data", str(sentiment_folder)),
+        *("--model", str(model_folder), "--epochs", "2", "--batch-size", "8"),
+        *("--device", "cpu", "--precision", "fp32", "--lr", "1e-2"),
+    ]
+
+
+@pytest.fixture
+def here(tmp_path):
+    return ["--runs-dir", str(tmp_path / "runs")]
+
+
+@pytest.fixture(scope="session")
+def finished(basic, tmp_path_factory):
+    """A finished run; read only."""
+    from running import trained
+
+    return trained([*basic, "--strategy", "full"], tmp_path_factory.mktemp("finished"))

@@ -7,6 +7,8 @@ import re
 import shlex
 import subprocess
 import sys
+import types
+import typing
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -20,25 +22,7 @@ ROOT = Path(__file__).parents[1]
 PAIRS = [(strategy, task) for strategy in STRATEGIES for task in TASKS]
 LORA = ["--strategy", "lora", "--task", "ner"]
 
-# One value other than the default for every option of every run.
-FLAT = {
-    "model": "folder/other",
-    "init": "random",
-    "data": "newsroom-ru",
-    "encoding": "cp1251",
-    "train_size": 100,
-    "epochs": 7,
-    "batch_size": 9,
-    "accumulate": 3,
-    "lr": 0.123,
-    "weight_decay": 0.3,
-    "warmup": 0.5,
-    "clip": 2.5,
-    "patience": 4,
-    "precision": "fp32",
-    "device": "cpu",
-    "seed": 6,
-}
+OWN = [f.name for f in option_fields(Config) if f.name not in ("task", "strategy")]
 
 
 def configured(*words):
@@ -56,32 +40,36 @@ def saved(tmp_path, config):
     return str(path)
 
 
+def another(options, name):
+    """A value of an option other than the one that it has."""
+    value, hint = getattr(options, name), typing.get_type_hints(type(options))[name]
+    if isinstance(hint, types.UnionType):  # int | None
+        hint = typing.get_args(hint)[0]
+    if typing.get_origin(hint) is typing.Literal:
+        return next(choice for choice in typing.get_args(hint) if choice != value)
+    if typing.get_origin(hint) is tuple:
+        return {int: (1, 3), str: ("all", "key")}[typing.get_args(hint)[0]]
+    others = {
+        bool: lambda: not value,
+        int: lambda: (value or 0) + 1,
+        float: lambda: (value or 1.0) / 2,
+        str: lambda: "cp1251",
+    }
+    return others[hint]()
+
+
 def changed(options):
-    """Every option of a strategy or a task at a value other than its default."""
-    values = {}
-    for f in option_fields(options):
-        default = getattr(options, f.name)
-        if isinstance(default, bool):
-            values[f.name] = not default
-        elif isinstance(default, int | float):
-            values[f.name] = (default / 2 or 0.5) if isinstance(default, float) else default + 1
-        elif isinstance(default, tuple):
-            values[f.name] = (1, 3) if default == () else ("all", "key")
-        else:
-            values[f.name] = "mean" if f.name == "pool" else "column"
-    for name, choice in (
-        ("placement", "parallel"),
-        ("head", "transformer"),
-        ("states", "mix"),
-    ):
-        if name in values:
-            values[name] = choice
-    return replace(options, **values)
+    """Every option at another value."""
+    names = [f.name for f in option_fields(options) if f.name not in ("task", "strategy")]
+    return replace(options, **{name: another(options, name) for name in names})
 
 
-def test_every_option_of_every_run_has_another_value_here():
-    names = {f.name for f in option_fields(Config)} - {"task", "strategy"}
-    assert set(FLAT) == names
+def changed_throughout(config):
+    return replace(
+        changed(config),
+        strategy_options=changed(config.strategy_options),
+        task_options=changed(config.task_options),
+    )
 
 
 # Two passes: first what is chosen, then its options.
@@ -141,24 +129,14 @@ def test_what_to_do_with_a_run_is_kept_apart_from_the_run():
 def test_a_saved_configuration_replays_the_equal_one(strategy, task, tmp_path):
     config = configured("--strategy", strategy, "--task", task)
     assert same(configured("--config", saved(tmp_path, config)), config)
-    other = replace(
-        config,
-        **FLAT,
-        strategy_options=changed(config.strategy_options),
-        task_options=changed(config.task_options),
-    )
+    other = changed_throughout(config)
     assert same(configured("--config", saved(tmp_path, other)), other)
 
 
 @pytest.mark.parametrize(("strategy", "task"), PAIRS)
 def test_the_printed_command_gives_the_equal_configuration(strategy, task):
     config = configured("--strategy", strategy, "--task", task)
-    other = replace(
-        config,
-        **FLAT,
-        strategy_options=changed(config.strategy_options),
-        task_options=changed(config.task_options),
-    )
+    other = changed_throughout(config)
     for one in (config, other):
         python, program, *words = shlex.split(one.command())
         assert (python, program) == ("python", "train.py")
@@ -246,10 +224,10 @@ def test_runs_that_differ_by_seed_only_share_their_identity():
     assert other.run_name == config.run_name.replace("--s0", "--s9") != config.run_name
 
 
-@pytest.mark.parametrize("name", sorted(set(FLAT) - {"seed"}))
+@pytest.mark.parametrize("name", [name for name in OWN if name != "seed"])
 def test_every_other_option_changes_the_identity(name):
     config = configured(*LORA)
-    assert replace(config, **{name: FLAT[name]}).identity != config.identity
+    assert replace(config, **{name: another(config, name)}).identity != config.identity
 
 
 @pytest.mark.parametrize(("strategy", "task"), PAIRS)
@@ -260,7 +238,7 @@ def test_every_option_of_a_strategy_or_a_task_changes_the_identity(strategy, tas
     for field in ("strategy_options", "task_options"):
         options = getattr(config, field)
         for f in option_fields(options):
-            value = getattr(changed(options), f.name)
+            value = another(options, f.name)
             one = replace(config, **{field: replace(options, **{f.name: value})})
             found.add(one.identity)
             n_options += 1

@@ -80,5 +80,5 @@ def test_a_task_is_registered_under_its_own_name():
 
 @pytest.mark.parametrize("ask", [target, resolve, options_of, summary])
 def test_an_unknown_name_is_refused_everywhere(ask):
-    with pytest.raises(ValueError, match="unknown task 'nre'. Did you mean 'ner'"):
+    with pytest.raises(ValueError, match=r"unknown task 'nre'. Did you mean 'ner'"):
         ask(TASKS, "nre", "task")

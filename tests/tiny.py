@@ -70,7 +70,8 @@ def tiny_tokenizer(*, special: bool = True) -> PreTrainedTokenizerFast:
             pair="[CLS] $A [SEP] $B:1 [SEP]:1",
             special_tokens=[(token, ids[token]) for token in ("[CLS]", "[SEP]")],
         )
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **SPECIAL)
+    names = ["input_ids", "token_type_ids", "attention_mask"] if special else ["input_ids"]
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_input_names=names, **SPECIAL)
 
 
 def save_model(folder: Path, family: str = "bert") -> Path:

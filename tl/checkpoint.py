@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import pickle
 from pathlib import Path
 
 import safetensors
@@ -100,5 +101,13 @@ def load_state(path: Path) -> dict[str, object]:
         )
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} cannot be read as a checkpoint: {error}") from None
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        LookupError,
+    ) as error:
+        reason = str(error).partition(".")[0]  # what follows advises to run the code
+        raise ValueError(f"{path} cannot be read as a checkpoint: {reason}") from None

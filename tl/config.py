@@ -52,6 +52,9 @@ class Config:
     weight_decay: float = option(
         0.01, "AdamW's decay; matrices only", interval="[0, inf)", group=HOW
     )
+    label_smoothing: float = option(
+        0.0, "ε, share of each target spread over all classes", interval="[0, 1)", group=HOW
+    )
     warmup: float = option(
         0.06, "share of the steps in which the rate rises; then it falls to 0",
         interval="[0, 1]", group=HOW,

@@ -184,7 +184,8 @@ class Trainer:
         loss = 0.0
         for batch in micro_batches:
             with autocast(self.setup.device, self.setup.dtype):
-                share = self.task.loss_sum(self.model(batch), batch) / n_targets
+                output = self.model(batch)
+            share = self.task.loss_sum(output, batch, self.config.label_smoothing) / n_targets
             share.backward()
             loss += share.item()
         self._check_finite(loss)

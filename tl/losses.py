@@ -1,17 +1,21 @@
 """Losses, as sums: the loop divides by the number of targets of a whole optimizer step."""
 
-import torch.nn.functional as F
 from torch import Tensor
 
 IGNORED = -100  # the label of a position that is no target
 
 
-def cross_entropy_sum(logits: Tensor, labels: Tensor) -> Tensor:
-    """Σ −log softmax(logits)[label] over the positions whose label is not `IGNORED`.
+def cross_entropy_sum(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Σ −Σ_k q_k·log softmax(logits)_k over the positions whose label is not `IGNORED`.
+
+    The target q is the label, smoothed (arXiv 1512.00567, §7): q_k = (1 − ε)·[k = label] + ε/c.
 
     Args:
         logits: [..., c]; computed in float32 whatever their type.
         labels: [...], class indices.
+        smoothing: ε, in [0, 1).
     """
-    flat = logits.float().flatten(0, -2)
-    return F.cross_entropy(flat, labels.flatten(), ignore_index=IGNORED, reduction="sum")
+    real = labels != IGNORED
+    log_p = logits.float().log_softmax(dim=-1)[real]  # [n, c]
+    of_label = log_p.gather(-1, labels[real].unsqueeze(-1)).sum()
+    return -(1 - smoothing) * of_label - smoothing * log_p.mean(dim=-1).sum()

@@ -4,10 +4,10 @@ import copy
 
 import pytest
 import torch
+from tiny import CONFIGS, tiny_backbone
 from torch import nn
 from transformers import AutoModel
 
-from tiny import CONFIGS, tiny_backbone
 from tl.backbones.base import PROJECTIONS, Backbone, Slot
 from tl.registry import FAMILIES, resolve
 

@@ -7,10 +7,10 @@ import pickle
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tiny import CONFIGS, save_model
 from torch import nn
 from transformers import AutoModel
 
-from tiny import CONFIGS, save_model
 from tl.backbones import pretrained
 from tl.backbones.pretrained import (
     Bundled,
@@ -100,7 +100,7 @@ def test_weights_in_half_precision_load_as_float32(tmp_path):
 
 
 def test_a_directory_without_weights_hints_at_random_ones(bare):
-    with pytest.raises(ValueError, match="holds no weights .* add --init random"):
+    with pytest.raises(ValueError, match=r"holds no weights .* add --init random"):
         pretrained_backbone(bare(50))
 
 
@@ -174,7 +174,7 @@ def test_code_in_a_model_directory_is_not_run(tmp_path):
 
 def test_an_unknown_family_is_answered_with_the_known_ones(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "mamba"}')
-    with pytest.raises(ValueError, match="unknown model family 'mamba'.*bert, gpt2, llama"):
+    with pytest.raises(ValueError, match=r"unknown model family 'mamba'.*bert, gpt2, llama"):
         read_config(str(tmp_path))
 
 

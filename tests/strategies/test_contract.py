@@ -6,9 +6,9 @@ from itertools import pairwise
 import pytest
 import safetensors.torch
 import torch
-
 from adapted import VARIANTS, adapted, config_of, examples, logits_of, task_of
 from tiny import tiny_backbone
+
 from tl import build, optim
 from tl.checkpoint import fingerprint, load_learned, save_learned
 from tl.data.batch import chunks

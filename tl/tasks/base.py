@@ -82,8 +82,8 @@ class Task(ABC):
         """Labels of a padded batch as class indices or `IGNORED`, and the number of targets."""
 
     @abstractmethod
-    def loss_sum(self, output: Tensor, batch: Batch) -> Tensor:
-        """The loss as a sum over the batch's `n_targets`."""
+    def loss_sum(self, output: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
+        """The loss as a sum over the batch's `n_targets`, with smoothed labels while training."""
 
     @abstractmethod
     def predict(self, output: Tensor, batch: Batch) -> Logits:

@@ -111,8 +111,8 @@ class Classification(Task):
     def batch_labels(self, examples: list[Example], length: int) -> tuple[Tensor, int]:
         return torch.tensor([example.target for example in examples]), len(examples)
 
-    def loss_sum(self, output: Tensor, batch: Batch) -> Tensor:
-        return cross_entropy_sum(output, batch.labels)
+    def loss_sum(self, output: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
+        return cross_entropy_sum(output, batch.labels, smoothing)
 
     def predict(self, output: Tensor, batch: Batch) -> Logits:
         return list(output.float().cpu().numpy())

@@ -93,8 +93,8 @@ class NER(Task):
             n_targets += len(example.words)
         return torch.tensor(rows), n_targets
 
-    def loss_sum(self, output: Tensor, batch: Batch) -> Tensor:
-        return cross_entropy_sum(output, batch.labels)
+    def loss_sum(self, output: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
+        return cross_entropy_sum(output, batch.labels, smoothing)
 
     def predict(self, output: Tensor, batch: Batch) -> Logits:
         """Logits of each example's kept words, [words, c]."""

@@ -1,0 +1,214 @@
+"""Tables of runs: groups, spreads, refusals, and the command line of all analyses."""
+
+import json
+
+import pytest
+
+from analysis import __main__ as command_line
+from analysis import tables
+
+
+def write_run(parent, name="lora--abc", seed=0, **changes):
+    """A finished run directory, without a model."""
+    f1 = changes.pop("f1", 0.9)
+    options = changes.pop("options", "")
+    scores = {"precision": f1, "recall": f1, "f1": f1}
+    device = changes.pop("device_name", "cpu")
+    result = {
+        "command": f"python train.py --task ner --strategy lora{options}"
+        + (f" --seed {seed}" if seed else ""),
+        "task": "ner",
+        "data": "newsroom",
+        "data_name": "newsroom",
+        "data_fingerprint": "0123",
+        "strategy": "lora",
+        "seed": seed,
+        "metric": "f1",
+        "train_examples": 700,
+        "scores": {"validation": scores, "test": scores},
+        "trainable_parameters": 1000,
+        "total_parameters": 100_000,
+        "train_seconds": 10.0 + seed**2,
+        "peak_memory_mib": {"total": 100.0 + seed},
+        "checkpoint_bytes": 2**20,
+        **changes,
+    }
+    folder = parent / "ner" / f"minilm--{name}--s{seed}"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "env.json").write_text(json.dumps({"device": device}))
+    (folder / "result.json").write_text(json.dumps(result))
+    return folder
+
+
+def main(*words):
+    return command_line.main([str(word) for word in words])
+
+
+def test_seeds_become_one_row(tmp_path):
+    for seed, f1 in enumerate((0.90, 0.92, 0.97)):
+        write_run(tmp_path, seed=seed, f1=f1)
+    (table,) = tables.load([tmp_path])
+    (row,) = table.rows
+    assert (table.task, table.data_name, table.split) == ("ner", "newsroom", "test")
+    assert row.seeds == (0, 1, 2)
+    assert row.scores["f1"].mean == pytest.approx(0.93)
+    # n − 1: √((0.03² + 0.01² + 0.04²) / 2)
+    assert row.scores["f1"].deviation == pytest.approx(0.0013**0.5)
+    assert (row.train_seconds, row.peak_mib, row.saved_mib) == (11.0, 101.0, 1.0)
+    assert row.command == "python train.py --task ner --strategy lora"
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [([0.93, 0.932], ".931 ± .001"), ([0.5], ".500"), ([1.0, 1.0], "1.000 ± .000")],
+)
+def test_spread_as_text(values, text):
+    assert str(tables.Spread.of(values)) == text
+
+
+def test_options_in_short():
+    command = (
+        "python train.py --task ner --data my/data --strategy lora --seed 3 --model ai/bert "
+        "--epochs 9 --no-strategy.norms --strategy.r 16 --task.max-length 64"
+    )
+    shown = ("model bert", "epochs 9", "no norms", "r 16", "max-length 64")
+    assert tables.short_options(command) == shown
+
+
+def test_rows_tables_and_their_order(tmp_path):
+    write_run(tmp_path, "lora--a")
+    write_run(tmp_path, "lora--b", options=" --strategy.r 16", trainable_parameters=2000)
+    write_run(tmp_path, "lora--c", options=" --data other", data="other", data_name="other")
+    first, second = tables.load([tmp_path])
+    assert [row.label for row in first.rows] == ["lora (r 16)", "lora"]
+    assert (second.data_name, len(second.rows)) == ("other", 1)
+
+
+def test_the_same_run_twice_counts_once(tmp_path):
+    write_run(tmp_path / "runs")
+    write_run(tmp_path / "runs" / "reference")
+    (table,) = tables.load([tmp_path, tmp_path / "runs"])
+    assert table.rows[0].seeds == (0,)
+
+
+def test_two_runs_of_one_seed_are_refused(tmp_path):
+    write_run(tmp_path / "a", f1=0.8)
+    write_run(tmp_path / "b", f1=0.9)
+    with pytest.raises(ValueError, match="one configuration and one seed"):
+        tables.load([tmp_path])
+
+
+@pytest.mark.parametrize("changes", [{"data_fingerprint": "4567"}, {"train_examples": 70}])
+@pytest.mark.parametrize("name", ["lora--abc", "lora--other"])
+def test_different_data_are_refused(tmp_path, changes, name):
+    write_run(tmp_path, seed=0)
+    write_run(tmp_path, name, seed=1, **changes)
+    if name == "lora--other" and "train_examples" in changes:
+        assert len(tables.load([tmp_path])[0].rows) == 2
+    else:
+        with pytest.raises(ValueError, match=next(iter(changes))):
+            tables.load([tmp_path])
+
+
+def test_every_seed_has_its_own_small_training_split(tmp_path):
+    small = {"options": " --train-size 100", "train_examples": 100}
+    write_run(tmp_path, "lora--whole")
+    for seed in (0, 1):
+        write_run(tmp_path, "lora--small", seed, data_fingerprint=f"of seed {seed}", **small)
+    (table,) = tables.load([tmp_path])
+    assert [row.seeds for row in table.rows] == [(0,), (0, 1)]
+
+
+def test_without_a_test_split_the_head_says_so(tmp_path):
+    scores = {"precision": 0.5, "recall": 0.5, "f1": 0.5}
+    write_run(tmp_path, scores={"validation": scores})
+    (table,) = tables.load([tmp_path])
+    assert table.split == "validation"
+    assert "no test split" in tables.markdown(table)
+
+
+def test_time_names_its_device(tmp_path):
+    write_run(tmp_path, "lora--a", device_name="GPU One")
+    (table,) = tables.load([tmp_path])
+    assert "train s (GPU One)" in tables.cells(table)[0]
+    write_run(tmp_path, "lora--b", options=" --epochs 1")
+    (table,) = tables.load([tmp_path])
+    assert "train s" in tables.cells(table)[0]
+    assert any("10.0 (GPU One)" in line for line in tables.cells(table))
+
+
+def test_markdown_is_a_table_with_commands(tmp_path):
+    for seed in (0, 1):
+        write_run(tmp_path, seed=seed)
+    lines = tables.markdown(tables.load([tmp_path])[0]).splitlines()
+    bars = [line.count("|") for line in lines if line.startswith("|")]
+    assert len(bars) == 3
+    assert len(set(bars)) == 1
+    assert lines[-1] == "- lora: `python train.py --task ner --strategy lora` with `--seed` 0, 1"
+
+
+def test_plain_columns_stand_below_each_other(tmp_path):
+    write_run(tmp_path, "lora--a")
+    write_run(tmp_path, "lora--b", options=" --strategy.r 16")
+    head, *rows = tables.plain(tables.load([tmp_path])[0]).splitlines()[3:6]
+    assert {len(row) for row in rows} == {len(head)}
+
+
+def test_update_replaces_what_stands_between_the_markers(tmp_path, capsys):
+    write_run(tmp_path / "runs")
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{tables.BEGIN}\nold\n{tables.END}\nafter\n", encoding="utf-8")
+    for _ in range(2):
+        assert main("tables", tmp_path / "runs", "--update", readme) == 0
+    text = readme.read_text(encoding="utf-8")
+    assert text.startswith(f"before\n{tables.BEGIN}\n### ner on newsroom")
+    assert text.endswith(f"{tables.END}\nafter\n")
+    assert "old" not in text
+    assert text.count("### ") == 1
+
+
+@pytest.mark.parametrize("text", ["", tables.BEGIN, f"{tables.END} {tables.BEGIN}"])
+def test_update_needs_both_markers(tmp_path, capsys, text):
+    write_run(tmp_path / "runs")
+    readme = tmp_path / "README.md"
+    readme.write_text(text)
+    assert main("tables", tmp_path / "runs", "--update", readme) == 2
+    assert tables.BEGIN in capsys.readouterr().err
+    assert readme.read_text() == text
+
+
+def test_unfinished_runs_are_named_and_left_out(tmp_path, capsys):
+    write_run(tmp_path)
+    unfinished = write_run(tmp_path, seed=1)
+    (unfinished / "result.json").unlink()
+    assert main("tables", tmp_path) == 0
+    shown = capsys.readouterr()
+    assert unfinished.name in shown.err
+    assert "--seed 0\n" in shown.out
+    assert main("tables", unfinished) == 2
+
+
+def test_bad_input_is_answered_in_words(tmp_path, capsys):
+    for words, answer in (
+        (("tables", tmp_path / "nowhere"), "there is no directory"),
+        (("tables", tmp_path), "no finished run"),
+        (("tabels", tmp_path), "Did you mean 'tables'?"),
+    ):
+        assert main(*words) == 2
+        assert answer in capsys.readouterr().err
+
+
+def test_a_result_without_command_says_what_to_do(tmp_path, capsys):
+    folder = write_run(tmp_path)
+    (folder / "result.json").write_text("{}")
+    assert main("tables", tmp_path) == 2
+    assert "--overwrite" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [(), ("--help",)])
+def test_help_lists_every_analysis(capsys, words):
+    assert main(*words) == 0
+    shown = capsys.readouterr().out
+    for name in command_line.ANALYSES:
+        assert f"  {name} " in shown

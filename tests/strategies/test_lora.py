@@ -1,0 +1,143 @@
+"""LoRA: the equation of the paper, its start, and what it may be wrapped around."""
+
+import math
+
+import pytest
+import torch
+from tiny import CONFIGS, tiny_backbone
+from torch import nn
+
+from tl.backbones.base import PROJECTIONS
+from tl.strategies.lora import LoRA, LoRALinear, Options
+
+FAMILIES = list(CONFIGS)
+
+
+def attached(family, **options):
+    backbone = tiny_backbone(family)
+    strategy = LoRA(Options(**options))
+    strategy.check(backbone)
+    strategy.attach(backbone)
+    return backbone
+
+
+def test_lora_computes_equation_3():
+    torch.manual_seed(0)
+    frozen = nn.Linear(5, 7).double()
+    layer = LoRALinear(frozen, r=3, alpha=6.0)
+    nn.init.normal_(layer.B)
+    x = torch.randn(2, 4, 5, dtype=torch.float64)
+    expected = torch.zeros(2, 4, 7, dtype=torch.float64)
+    for b in range(2):
+        for t in range(4):
+            for i in range(7):
+                h = frozen.bias[i].item()
+                for j in range(5):
+                    ba = sum(layer.B[i, k].item() * layer.A[k, j].item() for k in range(3))
+                    h += (frozen.weight[i, j].item() + 6.0 / 3 * ba) * x[b, t, j].item()
+                expected[b, t, i] = h
+    torch.testing.assert_close(layer(x), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_before_the_first_step_it_is_the_frozen_layer_to_the_last_bit():
+    frozen = nn.Linear(5, 7)
+    x = torch.randn(3, 5)
+    assert torch.equal(LoRALinear(frozen, r=3, alpha=6.0)(x), frozen(x))
+
+
+def test_a_starts_with_the_documented_deviation_and_b_at_zero():
+    torch.manual_seed(0)
+    d_in = 300
+    layer = LoRALinear(nn.Linear(d_in, 200), r=100, alpha=1.0)
+    assert torch.equal(layer.B, torch.zeros(200, 100))
+    # 30,000 draws: the sample's deviation is within 2% of the distribution's, far beyond 5 σ.
+    assert layer.A.std().item() == pytest.approx(1 / math.sqrt(3 * d_in), rel=0.02)
+    assert layer.A.abs().max().item() <= 1 / math.sqrt(d_in)
+    assert layer.A.mean().item() == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("r", [1, 5])
+def test_ranks_up_to_the_smaller_side_are_allowed(r):
+    assert LoRALinear(nn.Linear(5, 7), r, alpha=1.0).A.shape == (r, 5)
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (7, 5)])
+@pytest.mark.parametrize("r", [-1, 0, 6])
+def test_other_ranks_are_refused(r, shape):
+    with pytest.raises(ValueError, match=rf"must be in 1\.\.5 for {shape[0]}->{shape[1]}, got {r}"):
+        LoRALinear(nn.Linear(*shape), r, alpha=1.0)
+
+
+def test_a_rank_too_large_for_a_narrow_value_projection_is_refused():
+    """Llama's grouped keys and values have 8 rows here: rank 9 fits the query, not the value."""
+    attached("llama", r=8)
+    with pytest.raises(ValueError, match=r"1\.\.8 for 16->8, got 9"):
+        attached("llama", r=9)
+
+
+def test_only_a_and_b_learn():
+    layer = LoRALinear(nn.Linear(5, 7), r=2, alpha=1.0)
+    learns = {name for name, p in layer.named_parameters() if p.requires_grad}
+    assert learns == {"A", "B"}
+    layer(torch.randn(3, 5)).sum().backward()
+    assert layer.frozen.weight.grad is None
+    assert layer.frozen.bias.grad is None
+
+
+def test_dropout_is_on_the_low_rank_path_only():
+    torch.manual_seed(0)
+    frozen = nn.Linear(5, 7)
+    layer = LoRALinear(frozen, r=2, alpha=1.0, dropout=0.5).train()
+    x = torch.randn(64, 5)
+    assert torch.equal(layer(x), frozen(x))  # B = 0: whatever is dropped, the frozen path is whole
+    nn.init.normal_(layer.B)
+    assert not torch.allclose(layer(x), layer(x))
+    layer.eval()
+    assert torch.equal(layer(x), layer(x))
+
+
+def test_dropout_falls_on_the_input_of_the_low_rank_path():
+    """With one input, dropping it silences the update; keeping it doubles it."""
+    torch.manual_seed(0)
+    layer = LoRALinear(nn.Linear(1, 7), r=1, alpha=1.0, dropout=0.5)
+    nn.init.normal_(layer.B)
+    x = torch.ones(50, 1)
+    full = layer.eval()(x) - layer.frozen(x)
+    update = layer.train()(x) - layer.frozen(x)
+    shares = (update / full).round(decimals=4)
+    assert {tuple(row) for row in shares.abs().tolist()} == {(0.0,) * 7, (2.0,) * 7}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "targets", [("query", "value"), ("ffn_out",), ("key", "attention_out", "ffn_in"), ("all",)]
+)
+def test_the_targets_are_wrapped_in_every_layer_and_nothing_else(family, targets):
+    backbone = attached(family, r=2, targets=targets)
+    wrapped = PROJECTIONS if targets == ("all",) else targets
+    for block in backbone.blocks:
+        for name in PROJECTIONS:
+            assert isinstance(getattr(block, name).module, LoRALinear) == (name in wrapped), name
+    n_wrapped = sum(isinstance(module, LoRALinear) for module in backbone.modules())
+    assert n_wrapped == len(wrapped) * len(backbone.blocks)
+
+
+def test_a_target_given_twice_is_wrapped_once():
+    backbone = attached("bert", r=2, targets=("query", "query"))
+    assert type(backbone.blocks[0].query.module.frozen) is nn.Linear
+
+
+def test_a_misspelt_target_is_answered_with_the_right_one():
+    strategy = LoRA(Options(targets=("query", "valeu")))
+    with pytest.raises(ValueError, match=r"unknown LoRA target 'valeu'\. Did you mean 'value'\?"):
+        strategy.check(tiny_backbone("bert"))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_pretrained_weights_are_not_copied(family):
+    plain = tiny_backbone(family)
+    before = {p.data_ptr() for p in plain.parameters()}
+    strategy = LoRA(Options(r=2))
+    strategy.attach(plain)
+    frozen = {p.data_ptr() for p in plain.parameters() if not p.requires_grad}
+    assert frozen == before

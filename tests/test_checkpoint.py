@@ -1,0 +1,212 @@
+"""What is saved comes back exactly, or is refused with a reason."""
+
+import io
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from tl.checkpoint import (
+    fingerprint,
+    load_learned,
+    load_state,
+    read_metadata,
+    save_learned,
+    save_state,
+)
+
+METADATA = {"labels": ["плохо", "good"], "backbone": "b0"}
+
+
+@pytest.fixture
+def learned():
+    torch.manual_seed(0)
+    return {"heads.x.weight": torch.randn(3, 4), "A": torch.randn(2, 2)}
+
+
+@pytest.fixture
+def path(tmp_path, learned):
+    save_learned(tmp_path / "learned.safetensors", learned, METADATA)
+    return tmp_path / "learned.safetensors"
+
+
+def empty(learned):
+    return {name: torch.zeros_like(tensor) for name, tensor in learned.items()}
+
+
+def test_weights_come_back_to_the_last_bit_in_place(path, learned):
+    target = empty(learned)
+    before = {name: id(tensor) for name, tensor in target.items()}
+    load_learned(path, target, "b0")
+    assert {name: id(tensor) for name, tensor in target.items()} == before
+    for name, tensor in learned.items():
+        assert torch.equal(target[name], tensor)
+
+
+def test_a_transposed_view_is_saved_as_it_reads(tmp_path, learned):
+    view = {"A": learned["heads.x.weight"].T}
+    save_learned(tmp_path / "f", view, METADATA)
+    target = {"A": torch.zeros(4, 3)}
+    load_learned(tmp_path / "f", target, "b0")
+    assert torch.equal(target["A"], view["A"])
+
+
+def test_the_metadata_come_back(path):
+    assert read_metadata(path) == METADATA
+
+
+def test_weights_of_another_backbone_are_refused(path, learned):
+    with pytest.raises(ValueError, match="fingerprint b0, this one has b1; use the --model"):
+        load_learned(path, empty(learned), "b1")
+
+
+def missing(target):
+    del target["A"]
+
+
+def left_over(target):
+    target["B"] = torch.zeros(2)
+
+
+def reshaped(target):
+    target["A"] = torch.zeros(4)
+
+
+def renamed(target):
+    target["C"] = target.pop("A")
+
+
+@pytest.mark.parametrize("change", [missing, left_over, reshaped, renamed])
+def test_a_model_that_does_not_fit_is_refused_and_left_alone(change, path, learned):
+    target = empty(learned)
+    change(target)
+    with pytest.raises(ValueError, match="differ in name or shape"):
+        load_learned(path, target, "b0")
+    assert not any(tensor.any() for tensor in target.values())
+
+
+@pytest.mark.parametrize("keep", [0, 4, 20, 100, -1])
+def test_a_truncated_file_is_refused(keep, path, learned):
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match="cannot be read as learned weights"):
+        load_learned(path, empty(learned), "b0")
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="has not finished its first epoch"):
+        read_metadata(tmp_path / "learned.safetensors")
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, {"format": '"pt"'}, {"labels": '["a"]'}], ids=["none", "other", "half"]
+)
+def test_a_file_of_another_program_is_refused(metadata, tmp_path, learned):
+    save_file(learned, tmp_path / "f", metadata)
+    with pytest.raises(ValueError, match="was not written by tl"):
+        read_metadata(tmp_path / "f")
+
+
+def test_a_file_with_another_form_of_metadata_is_refused(tmp_path, learned):
+    save_file(learned, tmp_path / "f", {"format": "pt"})
+    with pytest.raises(ValueError, match="cannot be read as learned weights"):
+        read_metadata(tmp_path / "f")
+
+
+def test_a_training_state_comes_back(tmp_path):
+    state = {
+        "progress": {"epoch": 2, "best_score": float("-inf")},
+        "random": torch.get_rng_state(),
+        "nothing": None,
+        "list": [1, "a", torch.ones(2)],
+    }
+    save_state(tmp_path / "checkpoint" / "state.pt", state)
+    back = load_state(tmp_path / "checkpoint" / "state.pt")
+    assert back["progress"] == state["progress"]
+    assert back["nothing"] is None
+    assert torch.equal(back["random"], state["random"])
+    assert torch.equal(back["list"][2], torch.ones(2))
+
+
+def test_the_state_of_an_optimizer_comes_back(tmp_path):
+    layer = nn.Linear(3, 2)
+    optimizer = torch.optim.AdamW([{"params": layer.parameters(), "base_lr": 0.1, "name": "top"}])
+    layer(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    save_state(tmp_path / "f", {"optimizer": optimizer.state_dict()})
+    back = load_state(tmp_path / "f")["optimizer"]
+    assert back["param_groups"] == optimizer.state_dict()["param_groups"]
+    moments = optimizer.state_dict()["state"][0]
+    assert all(torch.equal(back["state"][0][name], moments[name]) for name in moments)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 0.5, 0.99])
+def test_a_torn_state_is_refused(keep, tmp_path):
+    path = tmp_path / "state.pt"
+    save_state(path, {"weights": torch.zeros(100)})
+    whole = path.read_bytes()
+    path.write_bytes(whole[: keep if isinstance(keep, int) else int(keep * len(whole))])
+    with pytest.raises(ValueError, match="cannot be read as a checkpoint"):
+        load_state(path)
+
+
+@pytest.mark.parametrize("content", [b"hello", b"\x80\x02a", b"u\n", b"{}", b"\x00" * 40])
+def test_a_state_that_is_another_file_is_refused(content, tmp_path):
+    (tmp_path / "state.pt").write_bytes(content)
+    with pytest.raises(ValueError, match="cannot be read as a checkpoint"):
+        load_state(tmp_path / "state.pt")
+
+
+def test_a_missing_state_is_refused_with_what_to_do(tmp_path):
+    with pytest.raises(ValueError, match=r"saved nothing yet.*--overwrite"):
+        load_state(tmp_path / "state.pt")
+
+
+class Trap:
+    """Unpickling it calls `Path.touch`."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def as_archive(value):
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    return buffer.getvalue()
+
+
+def as_pickle(value):
+    return pickle.dumps(value, protocol=2)
+
+
+@pytest.mark.parametrize("write", [as_archive, as_pickle])
+def test_code_in_a_pickle_is_refused_and_not_run(write, tmp_path):
+    trap = write({"progress": Trap(tmp_path / "was run")})
+    (tmp_path / "state.pt").write_bytes(trap)
+    with pytest.raises(ValueError, match="cannot be read as a checkpoint"):
+        load_state(tmp_path / "state.pt")
+    assert not (tmp_path / "was run").exists()
+
+
+def test_a_fingerprint_tells_networks_apart():
+    def network(seed, width=4, name="a"):
+        torch.manual_seed(seed)
+        return nn.ModuleDict({name: nn.Linear(width, 600)})
+
+    marks = [
+        fingerprint(network(*arguments)) for arguments in [(0,), (0,), (1,), (0, 5), (0, 4, "b")]
+    ]
+    assert marks[0] == marks[1]
+    assert len(set(marks)) == 4
+    assert all(len(mark) == 16 for mark in marks)
+
+
+def test_a_fingerprint_does_not_depend_on_what_learns():
+    layer = nn.Linear(3, 3)
+    before = fingerprint(layer)
+    assert fingerprint(layer.requires_grad_(False).eval()) == before
