@@ -3,11 +3,7 @@
 import json
 
 import pytest
-from running import (
-    FULL,
-    refused,
-    write_text,
-)
+from running import FULL, refused, write_text
 from tiny import sentiment_records, tagged_records, write_splits
 
 

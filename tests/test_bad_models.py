@@ -4,10 +4,7 @@ import json
 import shutil
 
 import pytest
-from running import (
-    FULL,
-    refused,
-)
+from running import FULL, refused
 from tiny import write_splits
 
 not_yet = pytest.mark.xfail(reason="ends with a traceback or a wrong reason", strict=True)

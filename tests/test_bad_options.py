@@ -2,12 +2,7 @@
 
 import pytest
 import torch
-from running import (
-    ADAPTER,
-    FULL,
-    LORA,
-    refused,
-)
+from running import ADAPTER, FULL, LORA, refused
 
 BAD_OPTIONS = {
     "unknown strategy": (["--strategy", "adaptor"], "'adaptor'", "'adapter'", "Known: adapter"),

@@ -286,8 +286,8 @@ def test_a_run_stopped_anywhere_ends_as_if_it_had_not_been(tmp_path, uninterrupt
     assert ends_alike(resumed, uninterrupted)
 
 
-def test_a_run_stopped_at_every_poll_ends_as_if_it_had_not_been(tmp_path, uninterrupted):
-    """Evaluation starts anew after a stop, so that each stop is one poll after the last one's."""
+def test_a_run_stopped_four_times_ends_as_if_it_had_not_been(tmp_path, uninterrupted):
+    """Within the first epoch, in its evaluation, there again, and within the second epoch."""
     for resume, n in [(False, 4), (True, 2), (True, 1), (True, 3)]:
         trainer = trainer_of(tmp_path, resumable(), stop=StopAfter(n), resume=resume)
         with pytest.raises(KeyboardInterrupt):

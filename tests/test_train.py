@@ -6,16 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from running import (
-    FULL,
-    equal_bits,
-    files,
-    only_run,
-    recorded,
-    refused,
-    scalars,
-    trained,
-)
+from running import FULL, equal_bits, files, only_run, recorded, refused, scalars, trained
 
 import train
 from tl.checkpoint import read_metadata

@@ -20,7 +20,7 @@ from tl.runs import Run
 from tl.seed import generator, stream_seed
 from tl.tasks.base import Logits
 
-LOG_EVERY = 20  # optimizer steps
+LOG_EVERY = 10  # optimizer steps
 TOKENS = {"cpu": 1024, "cuda": 32768}  # of an evaluation batch: a CPU wants it to fit its cache
 
 
@@ -142,12 +142,18 @@ class Trainer:
         load_learned(self.run.learned, self.model.learned(), self.setup.backbone_fingerprint)
 
     def _measure_untrained(self) -> None:
-        for split in self.splits.keys() - {"train"}:
-            scores, _ = evaluate(self.setup, self.splits[split], f"{split}, untrained", self.stop)
-            self.scores_before[split] = scores
-        for split in sorted(self.scores_before):
-            scores = {f"{split}/{name}": v for name, v in self.scores_before[split].items()}
-            self.recorder.metrics(0, scores)
+        before = {}
+        for split in self.held_out:
+            title = f"{split}, untrained"
+            before[split], _ = evaluate(self.setup, self.splits[split], title, self.stop)
+        for split, scores in before.items():
+            self.recorder.metrics(0, {f"{split}/{name}": v for name, v in scores.items()})
+        self.scores_before = before
+
+    @property
+    def held_out(self) -> list[str]:
+        """The splits that are not learned from."""
+        return [split for split in self.splits if split != "train"]
 
     def batches(self, epoch: int) -> list[list[int]]:
         """The batches of an epoch, as indices into `train`: a function of seed and epoch alone."""

@@ -17,7 +17,7 @@ def finish(trainer: Trainer) -> dict:
     """
     setup, run = trainer.setup, trainer.run
     scores = {}
-    for split in sorted(trainer.splits.keys() - {"train"}, reverse=True):
+    for split in trainer.held_out:
         examples = trainer.splits[split]
         scores[split], logits = evaluate(setup, examples, split, trainer.stop)
         write_arrays(run.arrays("predictions", split), setup.task.arrays(examples, logits))

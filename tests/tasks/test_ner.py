@@ -7,6 +7,7 @@ from tiny import tagged_records, tiny_tokenizer
 
 from tl.data.records import Dataset
 from tl.losses import IGNORED
+from tl.metrics import entity_scores
 from tl.tasks.ner import NER, Options
 
 
@@ -141,8 +142,6 @@ def test_rows_of_arrays_line_up():
 
 
 def test_scores_can_be_computed_again_from_the_arrays():
-    from tl.metrics import entity_scores
-
     one = task(tagged_records(9), max_length=5)
     examples = one.examples("train")
     rng = np.random.default_rng(0)

@@ -23,7 +23,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from tl import seed
+from tl import offline, seed
 from tl.backbones.base import Backbone, Family
 from tl.registry import FAMILIES, resolve
 
@@ -94,6 +94,7 @@ def locate(model: str) -> str:
             f"--model {model}: no such directory. A model is a directory with a config.json, "
             f"a bundled name ({', '.join(BUNDLED)}) or a Hub id (owner/name)"
         )
+    offline.prefer_cache_if_unreachable()
     return model
 
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from tl import offline
 from tl.data.splits import ALIASES, Splits
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def hub_splits(name: str) -> tuple[Splits, list[str]]:
     Raises:
         ValueError: the data set does not exist, cannot be reached or cannot be read.
     """
+    offline.prefer_cache_if_unreachable()
     # These take a second: only for those who use them.
     import datasets
     from datasets.exceptions import DatasetsError
