@@ -123,7 +123,7 @@ def choose_data(args: argparse.Namespace, config: Config, run: Run) -> tuple[Dat
 
 def label_texts(setup: Setup, texts: list[str], *, as_json: bool) -> None:
     """Print what the model says of each text."""
-    from tl.loop import infer
+    from tl.evaluate import infer
 
     examples = [setup.task.encode_text(text, str(i)) for i, text in enumerate(texts)]
     logits, _ = infer(setup, examples, "texts")
@@ -141,7 +141,7 @@ def label_texts(setup: Setup, texts: list[str], *, as_json: bool) -> None:
 def score(setup: Setup, run: Run, name: str, args: argparse.Namespace) -> None:
     """Print the scores of a split; write its predictions and the dumps that were asked for."""
     from tl import dump
-    from tl.loop import evaluate
+    from tl.evaluate import evaluate
     from tl.runs import write_arrays
     from tl.tables import aligned
 

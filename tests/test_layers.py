@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 # From bottom to top. A name stands for a file, or for all files of a folder that have no row.
 LAYERS = [
-    ["tl.options", "tl.runs", "tl.seed", "tl.losses", "tl.metrics", "tl.device", "tl.tables"],
+    ["tl.options", "tl.runs", "tl.seed", "tl.losses", "tl.metrics", "tl.device", "tl.offline", "tl.tables"],
     ["tl.registry", "tl.record", "tl.checkpoint", "tl.attention", "tl.heads", "tl.optim"],
     ["tl.config"],
     ["tl.data.records", "tl.data.batch", "tl.data.encode", "tl.data.newsroom_forms"],
@@ -24,8 +24,9 @@ LAYERS = [
     ["tl.strategies", "tl.tasks"],
     ["tl.model"],
     ["tl.build"],
+    ["tl.evaluate", "tl.dump"],
     ["tl.loop"],
-    ["tl.results", "tl.dump"],
+    ["tl.results"],
     ["train", "eval"],
 ]
 # What a folder may import of tl, where that is less than all that lies below it.
@@ -48,8 +49,8 @@ ONLY = {
         "tl.backbones.base",
         "tl.tasks",
     ),
-    "tl.backbones": ("tl.registry", "tl.seed", "tl.attention", "tl.backbones"),
-    "tl.data": ("tl.seed", "tl.data"),
+    "tl.backbones": ("tl.offline", "tl.registry", "tl.seed", "tl.backbones"),
+    "tl.data": ("tl.offline", "tl.seed", "tl.data"),
 }
 HEAVY = {"torch", "transformers", "datasets"}
 LIGHT = ("tl.options", "tl.registry", "tl.config", "tl.runs", "tl.tables", "train")

@@ -15,7 +15,8 @@ from tl import loop
 from tl.build import Setup
 from tl.checkpoint import fingerprint, load_state
 from tl.device import autocast
-from tl.loop import Trainer, evaluate
+from tl.evaluate import TOKENS, evaluate
+from tl.loop import Trainer
 from tl.runs import Run
 
 CPU = torch.device("cpu")
@@ -209,7 +210,7 @@ def test_evaluation_does_not_depend_on_the_batches(monkeypatch, task):
     made = examples(setup.task, TRAIN)
     expected, logits = evaluate(setup, made, "test")
     for n_tokens in (1, 13, 40):
-        monkeypatch.setitem(loop.TOKENS, "cpu", n_tokens)
+        monkeypatch.setitem(TOKENS, "cpu", n_tokens)
         scores, again = evaluate(setup, made, "test")
         assert scores == pytest.approx(expected, rel=1e-5)
         for one, other in zip(logits, again, strict=True):

@@ -12,16 +12,15 @@ from tqdm import tqdm
 from tl import optim
 from tl.build import Setup, steps_per_epoch
 from tl.checkpoint import load_learned, load_state, save_learned, save_state
-from tl.data.batch import Batch, Example, bucketed, by_tokens, chunks
+from tl.data.batch import Batch, Example, bucketed, chunks
 from tl.device import autocast, peak_mib
+from tl.evaluate import Stop, evaluate
 from tl.metrics import Scores
 from tl.record import Recorder
 from tl.runs import Run
 from tl.seed import generator, stream_seed
-from tl.tasks.base import Logits
 
 LOG_EVERY = 10  # optimizer steps
-TOKENS = {"cpu": 1024, "cuda": 32768}  # of an evaluation batch: a CPU wants it to fit its cache
 
 
 @dataclass
@@ -37,50 +36,6 @@ class Progress:
     best_score: float = -math.inf
     seconds: float = 0.0  # of training proper, without evaluation
     n_examples: int = 0
-
-
-Stop = Callable[[], bool]
-
-
-def never() -> bool:
-    return False
-
-
-@torch.no_grad()
-def infer(
-    setup: Setup, examples: list[Example], what: str, stop: Stop = never
-) -> tuple[Logits, float]:
-    """Logits of examples, in their order, in eval mode, and the mean loss over their targets.
-
-    Args:
-        setup: model and task.
-        examples: of one task.
-        what: a word for the progress bar.
-        stop: asked before every batch; once true, KeyboardInterrupt is raised.
-    """
-    setup.model.eval()
-    logits: Logits = [None] * len(examples)
-    loss_sum, n_targets = 0.0, 0
-    batches = by_tokens([len(e) for e in examples], TOKENS[setup.device.type])
-    for indices in tqdm(batches, desc=f"  {what}", leave=False, mininterval=0.5):
-        if stop():
-            raise KeyboardInterrupt
-        batch = setup.task.collate([examples[i] for i in indices]).to(setup.device)
-        with autocast(setup.device, setup.dtype):
-            output = setup.model(batch)
-        loss_sum += setup.task.loss_sum(output, batch).item()
-        n_targets += batch.n_targets
-        for index, one in zip(indices, setup.task.predict(output, batch), strict=True):
-            logits[index] = one
-    return logits, loss_sum / max(1, n_targets)
-
-
-def evaluate(
-    setup: Setup, examples: list[Example], what: str, stop: Stop = never
-) -> tuple[Scores, Logits]:
-    """The task's scores of a split, its mean `loss` among them, and its logits; see `infer`."""
-    logits, loss = infer(setup, examples, what, stop)
-    return setup.task.score(examples, logits) | {"loss": loss}, logits
 
 
 class Trainer:

@@ -4,7 +4,8 @@ import torch
 
 from tl.build import sizes
 from tl.device import MIB, autocast, peak_mib, saved_for_backward_mib
-from tl.loop import Trainer, evaluate
+from tl.evaluate import evaluate
+from tl.loop import Trainer
 from tl.runs import write_arrays, write_json
 from tl.tables import result_markdown
 
