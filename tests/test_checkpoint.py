@@ -58,6 +58,11 @@ def test_the_metadata_come_back(path):
     assert read_metadata(path) == METADATA
 
 
+def test_the_same_weights_make_the_same_file(path, tmp_path, learned):
+    save_learned(tmp_path / "again", learned, METADATA)
+    assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+
 def test_weights_of_another_backbone_are_refused(path, learned):
     with pytest.raises(ValueError, match="fingerprint b0, this one has b1; use the --model"):
         load_learned(path, empty(learned), "b1")
@@ -101,7 +106,7 @@ def test_a_missing_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "metadata", [None, {"format": '"pt"'}, {"labels": '["a"]'}], ids=["none", "other", "half"]
+    "metadata", [None, {"format": "pt"}, {"tl": '{"labels": ["a"]}'}], ids=["none", "other", "half"]
 )
 def test_a_file_of_another_program_is_refused(metadata, tmp_path, learned):
     save_file(learned, tmp_path / "f", metadata)
@@ -109,8 +114,8 @@ def test_a_file_of_another_program_is_refused(metadata, tmp_path, learned):
         read_metadata(tmp_path / "f")
 
 
-def test_a_file_with_another_form_of_metadata_is_refused(tmp_path, learned):
-    save_file(learned, tmp_path / "f", {"format": "pt"})
+def test_a_file_with_torn_metadata_is_refused(tmp_path, learned):
+    save_file(learned, tmp_path / "f", {"tl": '{"labels": '})
     with pytest.raises(ValueError, match="cannot be read as learned weights"):
         read_metadata(tmp_path / "f")
 

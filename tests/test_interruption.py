@@ -195,7 +195,6 @@ def test_tensorboard_shows_a_resumed_run_as_one(
     assert {key: shown.get(key) for key in whole} == whole
 
 
-@pytest.mark.xfail(reason="purging cuts off the scores of the last saved epoch", strict=True)
 def test_tensorboard_keeps_the_epoch_that_a_crashed_run_goes_on_from(
     disk, finished, basic, here, tmp_path, capsys
 ):

@@ -9,7 +9,8 @@ ROOT = Path(__file__).parents[1]
 
 # From bottom to top. A name stands for a file, or for all files of a folder that have no row.
 LAYERS = [
-    ["tl.options", "tl.runs", "tl.seed", "tl.losses", "tl.metrics", "tl.device", "tl.offline", "tl.tables"],
+    ["tl.options", "tl.runs", "tl.seed", "tl.losses", "tl.metrics", "tl.device"],
+    ["tl.offline", "tl.tables"],
     ["tl.registry", "tl.record", "tl.checkpoint", "tl.attention", "tl.heads", "tl.optim"],
     ["tl.config"],
     ["tl.data.records", "tl.data.batch", "tl.data.encode", "tl.data.newsroom_forms"],

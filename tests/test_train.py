@@ -9,7 +9,6 @@ import pytest
 from running import FULL, equal_bits, files, only_run, recorded, refused, scalars, trained
 
 import train
-from tl.checkpoint import read_metadata
 
 
 def test_a_run_leaves_every_file_of_its_directory(finished):
@@ -69,8 +68,7 @@ def test_predictions_give_the_scores_again(finished):
 def test_a_repeated_run_is_equal_to_the_last_bit(finished, basic, tmp_path):
     again = trained([*basic, "--strategy", "full"], tmp_path)
     assert again.path.name == finished.path.name
-    assert equal_bits(again, finished)
-    assert read_metadata(again.learned) == read_metadata(finished.learned)
+    assert again.learned.read_bytes() == finished.learned.read_bytes()
     assert again.metrics.read_bytes() == finished.metrics.read_bytes()
     assert again.read_result()["scores"] == finished.read_result()["scores"]
 

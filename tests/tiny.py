@@ -32,7 +32,7 @@ CONFIGS: dict[str, PretrainedConfig] = {
     "bert": BertConfig(**D, **IDS),
     "roberta": RobertaConfig(**D, **IDS),
     "xlm-roberta": XLMRobertaConfig(**D, **IDS),
-    "gpt2": GPT2Config(n_embd=16, n_layer=2, n_head=2, vocab_size=50, n_positions=64, **IDS),
+    "gpt2": GPT2Config(n_embd=16, n_layer=2, n_head=2, vocab_size=50, n_positions=128, **IDS),
     "llama": LlamaConfig(**D, **IDS, num_key_value_heads=1),
 }
 

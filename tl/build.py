@@ -75,6 +75,12 @@ def load_backbone(config: Config) -> Backbone:
 
 def adapt(backbone: Backbone, config: Config, task: Task) -> AdaptedModel:
     """Attach the strategy and make the heads, each from a random stream of its own."""
+    longest, limit = config.task_options.max_length, backbone.n_positions
+    if limit is not None and longest > limit:
+        raise ValueError(
+            f"--task.max-length {longest}, but {config.model} has positions for {limit} word pieces "
+            f"only; add --task.max-length {limit}, or less"
+        )
     strategy = resolve(STRATEGIES, config.strategy, "strategy")
     adaptor = strategy(config.strategy_options)
     adaptor.check(backbone)

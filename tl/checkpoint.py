@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from tl.runs import write_atomically
 
+METADATA = "tl"  # the key of our header in a safetensors file
+
 
 def fingerprint(module: nn.Module) -> str:
     """16 hex digits of a network: names, shapes and the first kibibyte of every parameter.
@@ -29,7 +31,7 @@ def fingerprint(module: nn.Module) -> str:
 def save_learned(path: Path, learned: dict[str, Tensor], metadata: dict[str, object]) -> None:
     """Write learned weights with what is needed to use them: classes and the backbone they fit."""
     tensors = {name: tensor.cpu().contiguous() for name, tensor in learned.items()}
-    header = {key: json.dumps(value, ensure_ascii=False) for key, value in metadata.items()}
+    header = {METADATA: json.dumps(metadata, ensure_ascii=False)}  # one key: the order is kept
     write_atomically(path, safetensors.torch.save(tensors, header))
 
 
@@ -43,11 +45,10 @@ def read_metadata(path: Path) -> dict[str, object]:
         raise ValueError(f"{path} is missing: the run has not finished its first epoch")
     try:
         with safetensors.safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-        metadata = {key: json.loads(value) for key, value in header.items()}
+            metadata = json.loads((file.metadata() or {}).get(METADATA, "null"))
     except (safetensors.SafetensorError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} cannot be read as learned weights: {error}") from None
-    if not {"labels", "backbone"} <= metadata.keys():
+    if not isinstance(metadata, dict) or not {"labels", "backbone"} <= metadata.keys():
         raise ValueError(f"{path} was not written by tl: it names no labels and no backbone")
     return metadata
 

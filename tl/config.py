@@ -210,8 +210,8 @@ def _refuse_unknown(unread: list[str], parser: argparse.ArgumentParser) -> None:
         return
     flags = [flag for action in parser._actions for flag in action.option_strings]
     word = unread[0].partition("=")[0]
-    nearest = difflib.get_close_matches(word, flags, n=1, cutoff=0.5)
-    hint = f" Did you mean {nearest[0]}?" if nearest else ""
+    nearest = difflib.get_close_matches(word, flags, n=2, cutoff=0.6)
+    hint = f" Did you mean {' or '.join(nearest)}?" if nearest else ""
     raise ValueError(f"unknown option {word}.{hint} `python train.py --help` lists all options.")
 
 

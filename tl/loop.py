@@ -150,26 +150,28 @@ class Trainer:
             share.backward()
             loss += share.item()
         self._check_finite(loss)
-        norms = self._gradient_norms() if self.progress.step % LOG_EVERY == 0 else {}
+        progress = self.progress
+        scale = optim.lr_scale(progress.step, self.n_steps, self.config.warmup)
+        progress.step += 1
+        logs = progress.step == 1 or progress.step % LOG_EVERY == 0
+        norms = self._gradient_norms() if logs else {}
         total = nn.utils.clip_grad_norm_(self.learns, self.config.clip)
-        scale = optim.lr_scale(self.progress.step, self.n_steps, self.config.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_lr"] * scale
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        if norms:
+        if logs:
             rates = {f"lr/{g['name']}": g["lr"] for g in self.optimizer.param_groups}
             values = {"train/loss": loss, "grad_norm/total": total.item()} | norms | rates
-            self.recorder.metrics(self.progress.step, values)
-        self.progress.step += 1
-        self.progress.loss_sum += loss * n_targets
-        self.progress.n_targets += n_targets
+            self.recorder.metrics(progress.step, values)
+        progress.loss_sum += loss * n_targets
+        progress.n_targets += n_targets
         return loss
 
     def _check_finite(self, loss: float) -> None:
         if not math.isfinite(loss):
             raise ValueError(
-                f"the loss became {loss} at step {self.progress.step}. Try a lower --lr (it is "
+                f"the loss became {loss} at step {self.progress.step + 1}. Try a lower --lr (it is "
                 f"{self.config.lr:g}), a longer --warmup, or --precision fp32. The weights of the "
                 f"best epoch so far stay in {self.run.path}"
             )

@@ -17,16 +17,18 @@ class Recorder:
 
     Args:
         run: the run directory.
-        step: the optimizer step at which the run goes on; later events are purged.
+        step: the number of steps that a resumed run has taken; TensorBoard forgets later ones.
         n_bytes: the length of the two files at that step; what stands behind it is cut off.
     """
 
-    def __init__(self, run: Run, step: int = 0, n_bytes: tuple[int, int] = (0, 0)) -> None:
+    def __init__(
+        self, run: Run, step: int | None = None, n_bytes: tuple[int, int] = (0, 0)
+    ) -> None:
         self.paths = (run.metrics, run.timings)
         for path, length in zip(self.paths, n_bytes, strict=True):
             with path.open("ab") as file:
                 file.truncate(length)
-        self.writer = SummaryWriter(str(run.path), purge_step=step if step else None)
+        self.writer = SummaryWriter(str(run.path), purge_step=None if step is None else step + 1)
 
     @property
     def n_bytes(self) -> tuple[int, int]:

@@ -37,7 +37,7 @@ def no_hub(monkeypatch):
 def test_embedded_names(monkeypatch, name, language):
     fake = SimpleNamespace(newsroom=lambda *arguments: arguments)
     monkeypatch.setitem(sys.modules, "tl.data.newsroom", fake)
-    assert load(name, "ner", None) == (language, "ner")
+    assert load(name, "ner", ()) == (language, "ner")
 
 
 @pytest.mark.parametrize("train", ["train", "Training"])
@@ -56,7 +56,7 @@ def test_directory_with_a_file_per_split(tmp_path, train, validation):
 
 
 def test_directory_of_columns(tmp_path):
-    dataset = load(directory(tmp_path, train__txt=CONLL, valid__conll="Oslo S-LOC\n"), "ner", None)
+    dataset = load(directory(tmp_path, train__txt=CONLL, valid__conll="Oslo S-LOC\n"), "ner", ())
     assert sizes(dataset) == {"train": 2, "validation": 1}
     assert dataset.splits["validation"] == [{"tokens": ["Oslo"], "ner_tags": ["B-LOC"]}]
     assert any("BIOES" in warning for warning in dataset.warnings)
@@ -66,7 +66,7 @@ def test_directory_of_columns(tmp_path):
 
 def test_json_tags_are_converted_too(tmp_path):
     line = '{"tokens": ["Anna", "Lee"], "ner_tags": ["I-PER", "I-PER"]}\n'
-    dataset = load(directory(tmp_path, train__jsonl=line, dev__jsonl=line), "ner", None)
+    dataset = load(directory(tmp_path, train__jsonl=line, dev__jsonl=line), "ner", ())
     assert dataset.splits["train"][0]["ner_tags"] == ["B-PER", "I-PER"]
     assert any("IOB1" in warning for warning in dataset.warnings)
 
@@ -92,8 +92,8 @@ def test_encoding_reaches_every_file(tmp_path):
     for split in ("train", "dev"):
         (tmp_path / f"{split}.txt").write_bytes("Москва\tB-LOC\n".encode("cp1251"))
     with pytest.raises(ValueError, match=r"train\.txt, line 1: .*cp1251 for Russian"):
-        load(str(tmp_path), "ner", None)
-    dataset = load(str(tmp_path), "ner", None, encoding="cp1251")
+        load(str(tmp_path), "ner", ())
+    dataset = load(str(tmp_path), "ner", (), encoding="cp1251")
     assert dataset.splits["train"][0]["tokens"] == ["Москва"]
 
 

@@ -62,6 +62,7 @@ class Backbone(nn.Module):
         top: modules after the last block.
         norms: layer norms outside the blocks.
         hidden_size: d, of the states that it returns.
+        n_positions: longest input, where a table of positions limits it.
 
     Raises:
         AssertionError: unless every parameter lies in exactly one of the three parts.
@@ -77,12 +78,13 @@ class Backbone(nn.Module):
         top: list[nn.Module],
         norms: list[nn.Module],
         hidden_size: int,
+        n_positions: int | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.kind = kind
         self.stem, self.blocks, self.top, self.norms = stem, blocks, top, norms
-        self.hidden_size = hidden_size
+        self.hidden_size, self.n_positions = hidden_size, n_positions
         self.fixed = False  # a fixed backbone stays in eval mode also while heads train
         placed = Counter(p for _, modules in self.parts() for m in modules for p in m.parameters())
         for name, parameter in model.named_parameters():

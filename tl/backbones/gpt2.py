@@ -55,6 +55,7 @@ def cut(model: nn.Module) -> Backbone:
         top=[model.ln_f],
         norms=[model.ln_f],
         hidden_size=model.config.hidden_size,
+        n_positions=model.wpe.num_embeddings,
     )
 
 

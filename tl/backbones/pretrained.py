@@ -50,6 +50,7 @@ BUNDLED = {
     )
 }
 WEIGHTS = ("*.safetensors", "*.bin", "*.safetensors.index.json")
+LOAD_FAILURES = (OSError, ValueError, LookupError, RuntimeError, EOFError, SafetensorError)
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 
 
@@ -98,7 +99,11 @@ def locate(model: str) -> str:
     return model
 
 
-def _unreachable(model: str, error: Exception) -> ValueError:
+def _unreadable(model: str, what: str, error: Exception) -> ValueError:
+    """The error for a part of a model that does not load, from its directory or from the Hub."""
+    if Path(locate(model)).is_dir():
+        reason = str(error).strip().partition("\n")[0]
+        return ValueError(f"--model {model}: its {what} cannot be read. The loader said: {reason}")
     nearest = difflib.get_close_matches(model, BUNDLED, n=1)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
     first = str(error).strip().partition("\n")[0]
@@ -120,10 +125,8 @@ def read_config(model: str) -> PretrainedConfig:
         raise ValueError(f"--model {model}: the directory holds no config.json")
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        if Path(source).is_dir():
-            raise ValueError(f"--model {model}: its config.json cannot be used: {error}") from None
-        raise _unreachable(model, error) from None
+    except LOAD_FAILURES as error:
+        raise _unreadable(model, "config.json", error) from None
     resolve(FAMILIES, config.model_type, "model family")
     return config
 
@@ -169,14 +172,13 @@ def pretrained_backbone(model: str) -> Backbone:
             trust_remote_code=False,
             **_family(config).model_options,
         )
-    except OSError as error:
-        raise _unreachable(model, error) from None
-    except (SafetensorError, pickle.UnpicklingError, EOFError, RuntimeError) as error:
+    except pickle.UnpicklingError:  # its message advises to run the code
         raise ValueError(
-            f"--model {model}: its weights cannot be read: the file is torn, or a pickle that "
-            "holds more than tensors, which is never run. "
-            f"The loader said: {str(error).partition('.')[0]}"
+            f"--model {model}: its weights are a pickle that holds more than tensors; it is not run. "
+            "Convert it to safetensors where you trust it"
         ) from None
+    except LOAD_FAILURES as error:
+        raise _unreadable(model, "weights", error) from None
     unfilled = sorted(info["missing_keys"]) + sorted(key for key, *_ in info["mismatched_keys"])
     if unfilled:
         raise ValueError(
@@ -197,19 +199,20 @@ def load_tokenizer(model: str) -> PreTrainedTokenizerFast:
         ValueError: if there is no tokenizer that fits, or no fast one.
     """
     config, source = read_config(model), locate(model)
+    whose = "its tokenizer"
     if Path(source).is_dir() and not any(any(Path(source).glob(p)) for p in TOKENIZERS):
-        tokenizer = load_tokenizer("minilm")
-        if config.vocab_size < len(tokenizer):
-            raise ValueError(
-                f"--model {model}: the directory holds no tokenizer ({', '.join(TOKENIZERS)}), and "
-                f"the bundled one has {len(tokenizer)} ids, but vocab_size is {config.vocab_size}"
-            )
-        return tokenizer
+        whose = f"the directory holds no tokenizer ({', '.join(TOKENIZERS)}), and the bundled one"
+        source = locate("minilm")
     options = _family(config).tokenizer_options
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **options)
-    except (OSError, ValueError) as error:
-        raise _unreachable(model, error) from None
+    except LOAD_FAILURES as error:
+        raise _unreadable(model, "tokenizer", error) from None
     if not tokenizer.is_fast:
         raise ValueError(f"--model {model}: its tokenizer has no fast form, which tl needs")
+    if len(tokenizer) > config.vocab_size:
+        raise ValueError(
+            f"--model {model}: {whose} has {len(tokenizer)} ids, but the model's vocab_size is "
+            f"{config.vocab_size}; they must fit"
+        )
     return tokenizer

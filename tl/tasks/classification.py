@@ -1,5 +1,6 @@
 """Text classification, of one text or a pair; scored by accuracy and macro-averaged P, R, F1."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,11 +76,12 @@ class Classification(Task):
         return {str(record[self.label_column]) for record in self.dataset.splits[split]}
 
     def _text_columns(self, columns: list[str]) -> list[str]:
-        if self.options.text is not None:
-            return [self.options.text, *([self.options.pair] if self.options.pair else [])]
-        single = [[name] for name in TEXTS if name in columns]
+        found = [name for name in TEXTS if name in columns] or list(TEXTS)
+        if self.options.text or self.options.pair:
+            pair = [self.options.pair] if self.options.pair else []
+            return [self.options.text or found[0], *pair]
         pairs = [list(pair) for pair in PAIRS if set(pair) <= set(columns)]
-        return (single + pairs or [[TEXTS[0]]])[0]
+        return pairs[0] if pairs and found[0] not in columns else found[:1]
 
     def examples(self, split: str) -> list[Example]:
         records = self.dataset.splits[split]
@@ -137,5 +139,5 @@ class Classification(Task):
 
 def _number_first(label: str) -> tuple[bool, float, str]:
     """Numbers in their order, then words in theirs: "2" comes before "10"."""
-    number = label.lstrip("-").replace(".", "", 1).isdecimal()
+    number = re.fullmatch(r"-?\d+(\.\d+)?", label) is not None
     return (not number, float(label) if number else 0.0, label)
