@@ -145,7 +145,7 @@ def test_a_loss_that_is_not_finite_leaves_what_was_learned(tmp_path, value):
 
     kept = []
     trainer = trainer_of(tmp_path, report=poison)
-    with pytest.raises(ValueError, match="at step 3"):
+    with pytest.raises(ValueError, match="at step 4"):
         trainer.train()
     assert [trainer.run.learned.read_bytes()] == kept
     state = load_state(trainer.run.checkpoint)["learned"]

@@ -78,8 +78,8 @@ def adapt(backbone: Backbone, config: Config, task: Task) -> AdaptedModel:
     longest, limit = config.task_options.max_length, backbone.n_positions
     if limit is not None and longest > limit:
         raise ValueError(
-            f"--task.max-length {longest}, but {config.model} has positions for {limit} word pieces "
-            f"only; add --task.max-length {limit}, or less"
+            f"--task.max-length {longest}, but {config.model} has positions for {limit} word "
+            f"pieces only; add --task.max-length {limit}, or less"
         )
     strategy = resolve(STRATEGIES, config.strategy, "strategy")
     adaptor = strategy(config.strategy_options)

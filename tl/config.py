@@ -8,6 +8,7 @@ import argparse
 import difflib
 import hashlib
 import json
+import re
 import shlex
 from dataclasses import MISSING, asdict, dataclass, replace
 from pathlib import Path
@@ -167,8 +168,10 @@ def read_saved(path: Path) -> dict:
     """Read a config.json.
 
     Raises:
-        ValueError: if it is not one JSON object.
+        ValueError: if there is none, or it is not one JSON object.
     """
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}; give the config.json of a run")
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -215,6 +218,17 @@ def _refuse_unknown(unread: list[str], parser: argparse.ArgumentParser) -> None:
     raise ValueError(f"unknown option {word}.{hint} `python train.py --help` lists all options.")
 
 
+def _join_negative_numbers(argv: list[str]) -> list[str]:
+    """`--lr -1e-3` -> `--lr=-1e-3`: alone, argparse takes the number for an option."""
+    words: list[str] = []
+    for word in argv:
+        if words and words[-1].startswith("--") and re.fullmatch(r"-\.?\d.*", word):
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    return words
+
+
 def parse(argv: list[str]) -> tuple[Config, Command]:
     """Read a command line, and the saved configuration that it names, if any.
 
@@ -222,6 +236,7 @@ def parse(argv: list[str]) -> tuple[Config, Command]:
         ValueError, argparse.ArgumentError: if an option is unknown, missing or out of its interval.
         OSError: if the saved configuration cannot be read.
     """
+    argv = _join_negative_numbers(argv)
     choice = _choice(argv)
     saved = {}
     if choice.resume is not None:

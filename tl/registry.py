@@ -5,6 +5,7 @@ A registry is a literal dict, name -> "module:Class", so that listing it imports
 
 import ast
 import difflib
+import functools
 import importlib
 import importlib.util
 import typing
@@ -69,8 +70,7 @@ def resolve(table: dict[str, str], name: str, what: str) -> typing.Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def _source(table: dict[str, str], name: str, what: str) -> ast.Module:
-    module, _ = target(table, name, what)
+def _parsed(module: str) -> ast.Module:
     package, _, stem = module.rpartition(".")
     folder = Path(importlib.util.find_spec(package).submodule_search_locations[0])
     return ast.parse((folder / f"{stem}.py").read_text(encoding="utf-8"))
@@ -78,7 +78,23 @@ def _source(table: dict[str, str], name: str, what: str) -> ast.Module:
 
 def summary(table: dict[str, str], name: str, what: str) -> str:
     """The first line of the docstring of the file behind a name."""
-    return (ast.get_docstring(_source(table, name, what)) or "").partition("\n")[0]
+    module, _ = target(table, name, what)
+    return (ast.get_docstring(_parsed(module)) or "").partition("\n")[0]
+
+
+@functools.cache
+def _options_in(module: str) -> type:
+    source = _parsed(module)
+    statement = next(n for n in source.body if isinstance(n, ast.ClassDef) and n.name == "Options")
+    names = {
+        "__name__": __name__,
+        "dataclass": dataclass,
+        "option": option,
+        "Literal": typing.Literal,
+        "ClassVar": typing.ClassVar,
+    }
+    exec(compile(ast.Module([statement], []), "<Options>", "exec"), names)
+    return names["Options"]
 
 
 def options_of(table: dict[str, str], name: str, what: str) -> type:
@@ -90,14 +106,4 @@ def options_of(table: dict[str, str], name: str, what: str) -> type:
     Raises:
         ValueError: if `table` does not hold `name`.
     """
-    source = _source(table, name, what)
-    statement = next(n for n in source.body if isinstance(n, ast.ClassDef) and n.name == "Options")
-    names = {
-        "__name__": __name__,
-        "dataclass": dataclass,
-        "option": option,
-        "Literal": typing.Literal,
-        "ClassVar": typing.ClassVar,
-    }
-    exec(compile(ast.Module([statement], []), "<Options>", "exec"), names)
-    return names["Options"]
+    return _options_in(target(table, name, what)[0])

@@ -1,6 +1,7 @@
 """Run directories, written and read. Analysis reads them too, so there is no torch here."""
 
 import importlib.metadata
+import io
 import json
 import os
 import platform
@@ -40,15 +41,9 @@ def write_json(path: Path, value: object) -> None:
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write an .npz."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".partial")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    write_atomically(path, buffer.getvalue())
 
 
 @dataclass(frozen=True)
@@ -136,11 +131,18 @@ def start(run: Run, config_json: str, environment: dict) -> None:
     """Make the directory of a new run, in place of an old one if there is any.
 
     Raises:
-        OSError: if it cannot be made; nothing is left behind.
+        ValueError: if it cannot be made there.
+        OSError: if the disk is full; nothing is left behind.
     """
     if run.config.exists():
         shutil.rmtree(run.path)
-    run.path.mkdir(parents=True, exist_ok=True)
+    try:
+        run.path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise ValueError(
+            f"cannot make the run directory {run.path} ({error.strerror}); choose another place "
+            "with --runs-dir"
+        ) from None
     try:
         write_json(run.env, environment)
         write_atomically(run.config, config_json.encode())

@@ -126,7 +126,7 @@ def test_torn_weights_are_refused(tmp_path):
     save_model(tmp_path)
     path = tmp_path / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match="cannot be read: the file is torn"):
+    with pytest.raises(ValueError, match="weights cannot be read.*incomplete"):
         pretrained_backbone(str(tmp_path))
 
 
@@ -148,7 +148,7 @@ def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, write):
     state = {"embeddings.word_embeddings.weight": Payload(tmp_path / "executed")}
     with (tmp_path / "pytorch_model.bin").open("wb") as file:
         pickle.dump(state, file) if write == "pickle" else torch.save(state, file)
-    with pytest.raises(ValueError, match="a pickle that holds more than tensors"):
+    with pytest.raises(ValueError, match="no pickle of tensors alone"):
         pretrained_backbone(str(tmp_path))
     assert not (tmp_path / "executed").exists()
 
@@ -182,7 +182,7 @@ def test_a_directory_that_is_no_model_says_what_is_missing(tmp_path):
     with pytest.raises(ValueError, match=r"holds no config\.json"):
         read_config(str(tmp_path))
     (tmp_path / "config.json").write_text("{")
-    with pytest.raises(ValueError, match=r"config\.json cannot be used"):
+    with pytest.raises(ValueError, match=r"config\.json cannot be read"):
         read_config(str(tmp_path))
 
 
@@ -204,7 +204,7 @@ def test_a_bare_configuration_takes_the_bundled_tokenizer(bare):
 
 
 def test_a_bare_configuration_with_too_few_ids_has_no_tokenizer(bare):
-    with pytest.raises(ValueError, match="has 30522 ids, but vocab_size is 30521"):
+    with pytest.raises(ValueError, match="has 30522 ids, but .* vocab_size is 30521"):
         load_tokenizer(bare(vocab_size=30_521))
 
 

@@ -49,7 +49,7 @@ def cut_layer(layer: nn.Module) -> Block:
 
 def cut(model: nn.Module) -> Backbone:
     positions = model.embeddings.position_embeddings
-    # RoBERTa numbers positions from the one after its padding index; BERT's table has no such index.
+    # RoBERTa numbers positions from the one after its padding index; BERT has no such index.
     unused = 0 if positions.padding_idx is None else positions.padding_idx + 1
     return Backbone(
         model,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
@@ -25,7 +26,7 @@ from transformers.utils import logging
 
 from tl import offline, seed
 from tl.backbones.base import Backbone, Family
-from tl.registry import FAMILIES, resolve
+from tl.registry import FAMILIES, resolve, unknown
 
 # What its load reports would say is checked below, and said as an error.
 logging.set_verbosity_error()
@@ -50,7 +51,15 @@ BUNDLED = {
     )
 }
 WEIGHTS = ("*.safetensors", "*.bin", "*.safetensors.index.json")
-LOAD_FAILURES = (OSError, ValueError, LookupError, RuntimeError, EOFError, SafetensorError)
+LOAD_FAILURES = (  # what the libraries raise for files that are torn or hold the wrong thing
+    OSError,
+    ValueError,
+    LookupError,
+    RuntimeError,
+    EOFError,
+    SafetensorError,
+    StrictDataclassError,
+)
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 
 
@@ -127,7 +136,8 @@ def read_config(model: str) -> PretrainedConfig:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     except LOAD_FAILURES as error:
         raise _unreadable(model, "config.json", error) from None
-    resolve(FAMILIES, config.model_type, "model family")
+    if config.model_type not in FAMILIES:
+        raise ValueError(f"--model {model}: {unknown('model family', config.model_type, FAMILIES)}")
     return config
 
 
@@ -174,8 +184,8 @@ def pretrained_backbone(model: str) -> Backbone:
         )
     except pickle.UnpicklingError:  # its message advises to run the code
         raise ValueError(
-            f"--model {model}: its weights are a pickle that holds more than tensors; it is not run. "
-            "Convert it to safetensors where you trust it"
+            f"--model {model}: its weights are no pickle of tensors alone, and nothing else is "
+            "loaded, since a pickle can hold code. Convert them to safetensors"
         ) from None
     except LOAD_FAILURES as error:
         raise _unreadable(model, "weights", error) from None
