@@ -61,8 +61,9 @@ def train(config: Config, command: Command) -> int:
     dataset = load_data(config)
     setup = build(config, dataset)
     splits = {split: setup.task.examples(split) for split in dataset.splits}
-    for warning in dataset.warnings:
-        report(f"note: {warning}")
+    notes = [note for split in splits for note in setup.task.notes(split, splits[split])]
+    for note in [*dataset.warnings, *notes]:
+        report(f"note: {note}")
     if not resume:
         runs.start(run, config.to_json(), setup.environment())
     stop = stop_at_ctrl_c()

@@ -61,7 +61,6 @@ class Row:
     scores: dict[str, Spread]
     learning: int
     total: int
-    train_seconds: float  # median over seeds
     peak_mib: float  # mean over seeds
     saved_mib: float
     device: str
@@ -186,7 +185,6 @@ def make_row(runs: list[Finished], split: str, names: tuple[str, ...]) -> Row:
         scores={name: Spread.of([r["scores"][split][name] for r in results]) for name in names},
         learning=first["trainable_parameters"],
         total=first["total_parameters"],
-        train_seconds=statistics.median(result["train_seconds"] for result in results),
         peak_mib=statistics.fmean(result["peak_memory_mib"]["total"] for result in results),
         saved_mib=statistics.fmean(result["checkpoint_bytes"] for result in results) / MIB,
         device=", ".join(sorted({run.device for run in runs})),
@@ -219,13 +217,10 @@ def compute(runs: list[Finished]) -> list[Table]:
 
 def cells(table: Table) -> list[list[str]]:
     """The head and the rows of a table, as text."""
-    devices = {row.device for row in table.rows}
-    time = f"train s ({devices.pop()})" if len(devices) == 1 else "train s"
     names = list(table.rows[0].scores)
-    lines = [["strategy", "seeds", *names, "learning", "share", time, "peak MiB", "saved MiB"]]
+    lines = [["strategy", "seeds", *names, "learning", "share", "peak MiB", "saved MiB"]]
     for row in table.rows:
-        seconds = f"{row.train_seconds:.1f}" + (f" ({row.device})" if time == "train s" else "")
-        costs = [f"{row.learning:,}", f"{row.learning / row.total:.2%}", seconds]
+        costs = [f"{row.learning:,}", f"{row.learning / row.total:.2%}"]
         sizes = [f"{row.peak_mib:.0f}", f"{row.saved_mib:.2f}"]
         scores = [str(row.scores[name]) for name in names]
         lines.append([row.label, str(len(row.seeds)), *scores, *costs, *sizes])
@@ -236,10 +231,8 @@ def head(table: Table) -> str:
     scores = "Test scores"
     if table.split == "validation":
         scores = "Validation scores (there is no test split; the best epoch was chosen here)"
-    return (
-        f"{scores}, mean ± standard deviation over seeds; train s: median over seeds, without "
-        "evaluation, comparable on one device only."
-    )
+    devices = ", ".join(sorted({row.device for row in table.rows}))
+    return f"{scores}, mean ± standard deviation over seeds. Measured on: {devices}."
 
 
 def markdown(table: Table) -> str:

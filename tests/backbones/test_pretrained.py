@@ -126,7 +126,7 @@ def test_torn_weights_are_refused(tmp_path):
     save_model(tmp_path)
     path = tmp_path / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match="weights cannot be read.*incomplete"):
+    with pytest.raises(ValueError, match=r"weights cannot be read.*incomplete"):
         pretrained_backbone(str(tmp_path))
 
 
@@ -204,7 +204,7 @@ def test_a_bare_configuration_takes_the_bundled_tokenizer(bare):
 
 
 def test_a_bare_configuration_with_too_few_ids_has_no_tokenizer(bare):
-    with pytest.raises(ValueError, match="has 30522 ids, but .* vocab_size is 30521"):
+    with pytest.raises(ValueError, match=r"has 30522 ids, but .* vocab_size is 30521"):
         load_tokenizer(bare(vocab_size=30_521))
 
 

@@ -101,6 +101,17 @@ class Task(ABC):
     def readable(self, text: str, example: Example, logits: np.ndarray) -> dict[str, object]:
         """What the model says of a text, as JSON."""
 
+    def notes(self, split: str, examples: list[Example]) -> list[str]:
+        """What a reader should know of an encoded split: how much of it the length limit cuts."""
+        limit = self.options.max_length
+        n_full = sum(len(example) == limit for example in examples)
+        if n_full == 0:
+            return []
+        return [
+            f"{n_full:,} of {len(examples):,} {split} examples fill the limit of {limit} word "
+            "pieces; what lies beyond it is cut (see --task.max-length)"
+        ]
+
     def collate(self, examples: list[Example]) -> Batch:
         """Pad examples into one batch."""
         inputs = pad_inputs(examples, filler_id(self.tokenizer))
