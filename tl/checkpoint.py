@@ -1,7 +1,6 @@
 """What a run saves: the weights that it learned, and all that it needs to go on exactly."""
 
 import hashlib
-import io
 import json
 import pickle
 from pathlib import Path
@@ -11,7 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from tl.runs import write_atomically
+from tl.runs import replacing, write_atomically
 
 METADATA = "tl"  # the key of our header in a safetensors file
 
@@ -85,9 +84,13 @@ def load_learned(path: Path, learned: dict[str, Tensor], backbone: str) -> None:
 
 def save_state(path: Path, state: dict[str, object]) -> None:
     """Write a training state: a dict of tensors, numbers, strings, lists and dicts."""
-    buffer = io.BytesIO()  # torch.save to a full disk raises no OSError; a plain write does
-    torch.save(state, buffer)
-    write_atomically(path, buffer.getvalue())
+    try:
+        with replacing(path) as file:
+            torch.save(state, file)
+    except RuntimeError as error:  # what torch makes of a full disk
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def load_state(path: Path) -> dict[str, object]:

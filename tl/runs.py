@@ -1,23 +1,26 @@
 """Run directories, written and read. Analysis reads them too, so there is no torch here."""
 
 import importlib.metadata
-import io
 import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scikit-learn", "seqeval")
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write to a temporary name and rename, so that `path` is either as it was or complete.
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` once it is complete; until then `path` is as it was.
 
     Raises:
         OSError: the disk is full or the directory not writable; nothing is left behind.
@@ -26,7 +29,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     temporary = path.with_name(path.name + ".partial")
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -35,15 +38,19 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
+def write_atomically(path: Path, content: bytes) -> None:
+    with replacing(path) as file:
+        file.write(content)
+
+
 def write_json(path: Path, value: object) -> None:
     write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write an .npz."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    write_atomically(path, buffer.getvalue())
+    with replacing(path) as file:
+        np.savez(file, **arrays)
 
 
 @dataclass(frozen=True)
