@@ -30,6 +30,7 @@ def main(argv: list[str]) -> int:
         args, unread = parser().parse_known_args(argv)
         if unread:
             raise ValueError(f"unknown option {unread[0]}; `python eval.py --help` lists all")
+        refuse_contradictions(args)
         evaluate_run(args)
         return 0
     except (ValueError, OSError, argparse.ArgumentError) as error:
@@ -51,7 +52,11 @@ def parser() -> argparse.ArgumentParser:
         "--split", help="split to score (default test, or validation where there is no test)"
     )
     options.add_argument("--data", help="score another file, directory or data set instead")
-    options.add_argument("--text", action="append", help="label this text; may be repeated")
+    options.add_argument(
+        "--text",
+        action="append",
+        help="label this text; may be repeated; a tab separates the texts of a pair",
+    )
     options.add_argument(
         "--dump", type=_names, default=(), metavar="A,B", help="write hidden, attention or both"
     )
@@ -75,6 +80,16 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
     return int(text)
+
+
+def refuse_contradictions(args: argparse.Namespace) -> None:
+    """Raise ValueError for options that would have no effect beside the others."""
+    if args.text and (args.data or args.split or args.dump):
+        raise ValueError("--text labels texts; leave out --data, --split and --dump, or --text")
+    if args.data and args.split and Path(args.data).is_file():
+        raise ValueError(f"--data {args.data} is one file, all of it is scored; leave out --split")
+    if args.limit and not args.dump:
+        raise ValueError("--limit is the size of a dump; add --dump hidden or --dump attention")
 
 
 def evaluate_run(args: argparse.Namespace) -> None:
@@ -108,7 +123,8 @@ def choose_data(args: argparse.Namespace, config: Config, run: Run) -> tuple[Dat
     if args.data is not None and Path(args.data).is_file():
         path = Path(args.data).resolve()
         name = f"{path.parent.name}-{path.stem}"
-        return Dataset(path.name, {name: sources.load_file(path, config.encoding)}), name
+        records = sources.load_file(path, config.task, config.encoding)
+        return Dataset(path.name, {name: records}), name
     if args.data is not None:
         config = replace(config, data=args.data, train_size=None)
     dataset = load_data(config)
@@ -156,7 +172,8 @@ def score(setup: Setup, run: Run, name: str, args: argparse.Namespace) -> None:
         written[run.arrays("attention", name)] = dump.attention_maps(setup, some)
     for path, arrays in written.items():
         write_arrays(path, arrays)
-    print(aligned([["score", name], *([key, f"{value:.4f}"] for key, value in scores.items())]))
+    shown = [[key, f"{scores[key]:.4f}"] for key in scores if not key.endswith("/support")]
+    print(aligned([["score", name], *shown]))
     print("\n" + "\n".join(f"wrote {path}" for path in written))
     if args.json:
         print(json.dumps({"split": name, "examples": len(examples), "scores": scores}))

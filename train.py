@@ -64,9 +64,9 @@ def train(config: Config, command: Command) -> int:
     notes = [note for split in splits for note in setup.task.notes(split, splits[split])]
     for note in [*dataset.warnings, *notes]:
         report(f"note: {note}")
+    stop = stop_at_ctrl_c()
     if not resume:
         runs.start(run, config.to_json(), setup.environment())
-    stop = stop_at_ctrl_c()
     try:
         trainer = Trainer(setup, run, splits, stop, report, resume=resume)
         trainer.train()

@@ -20,6 +20,7 @@ SCORES = {  # by task; another task shows the metric that chose its best epoch
     "summarization": ("rouge1", "rouge2", "rougeL"),
 }
 BEGIN, END = "<!-- tables:begin -->", "<!-- tables:end -->"
+REFERENCE = "reference"
 MIB = 2**20
 
 
@@ -82,12 +83,18 @@ class Table:
 
 
 def find(paths: list[Path]) -> tuple[list[Run], list[Run]]:
-    """The finished and the unfinished runs in these directories and below them."""
+    """The finished and the unfinished runs in these directories and below them.
+
+    A directory `reference` counts only where it is named itself.
+    """
     folders = set()
     for path in paths:
         if not path.is_dir():
             raise ValueError(f"there is no directory {path}")
-        folders |= {config.parent.resolve() for config in path.rglob("config.json")}
+        for config in path.rglob("config.json"):
+            # Reference runs lie in runs/reference, and runs/ alone means the reader's own.
+            if REFERENCE not in config.relative_to(path).parts:
+                folders.add(config.parent.resolve())
     runs = [Run(folder) for folder in sorted(folders)]
     finished = [run for run in runs if run.result.is_file()]
     # The directory of a model has a config.json too, but only a run has an env.json.

@@ -80,7 +80,7 @@ BAD_MODELS = [
     (emptied_tokenizer, "tokenizer"),
     (torn_pickle, "weights cannot be read"),
     (small_vocabulary, "vocab_size"),
-    (without_tokenizer, "holds no tokenizer", "vocab_size is 50"),
+    (without_tokenizer, "holds no tokenizer", "--init random"),
 ]
 
 

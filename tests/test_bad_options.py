@@ -74,5 +74,6 @@ def test_a_torn_configuration_is_refused(option, content, here, tmp_path, capsys
     path.parent.mkdir()
     path.write_text(content)
     given = path if option == "--config" else path.parent
-    refused([option, str(given), *here], capsys, "--lr" if "lr" in content else str(path))
+    where = here if option == "--config" else []
+    refused([option, str(given), *where], capsys, "--lr" if "lr" in content else str(path))
     assert not (tmp_path / "runs").exists()

@@ -98,7 +98,7 @@ def test_the_default_rate_is_the_strategys_own(strategy):
         ([*LORA, "--epoch", "1"], "unknown option --epoch. Did you mean --epochs"),
         ([*LORA, "--epoch=1"], "unknown option --epoch. Did you mean --epochs"),
         ([*LORA, "--strategy.size", "1"], "unknown option --strategy.size"),
-        ([*LORA, "stray"], "unknown option stray"),
+        ([*LORA, "stray"], "unexpected word 'stray'"),
         ([*LORA, "--resume", "x"], "x/config.json"),
         ([*LORA, "--config", "x.json"], "x.json"),
     ],

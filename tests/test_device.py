@@ -20,21 +20,23 @@ FLOAT = 4  # bytes
 CPU = torch.device("cpu")
 
 
-def kept_bytes(model, *arguments):
-    return saved_for_backward_mib(model, lambda: model(*arguments).sum()) * MIB
+def kept_bytes(model, *shape, dtype=torch.float32, **options):
+    """Bytes kept for the backward pass on a new input of this shape."""
+    with autocast(CPU, dtype):
+        return saved_for_backward_mib(lambda: model(torch.randn(*shape, **options)).sum()) * MIB
 
 
 def test_a_network_keeps_its_input_and_each_activation_once():
     network = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     # The input for the gradient of the first weight: [5, 4]. What ReLU returns, [5, 8], is kept
     # twice, for ReLU's own gradient and for that of the second weight, but stored once.
-    assert kept_bytes(network, torch.randn(5, 4)) == (5 * 4 + 5 * 8) * FLOAT
+    assert kept_bytes(network, 5, 4) == (5 * 4 + 5 * 8) * FLOAT
 
 
 def test_a_frozen_first_layer_does_not_keep_its_input():
     network = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     network[0].requires_grad_(False)
-    assert kept_bytes(network, torch.randn(5, 4)) == 5 * 8 * FLOAT
+    assert kept_bytes(network, 5, 4) == 5 * 8 * FLOAT
 
 
 def test_a_view_of_an_activation_costs_nothing():
@@ -46,18 +48,20 @@ def test_a_view_of_an_activation_costs_nothing():
     network = Twice(4, 4)
     expected = 5 * 4 + 5 * 4  # the input; what exp returns, for exp, square and the products
     # The sum, one number, is kept for the product with it.
-    assert kept_bytes(network, torch.randn(5, 4)) == (expected + 1) * FLOAT
+    assert kept_bytes(network, 5, 4) == (expected + 1) * FLOAT
 
 
 def test_weights_are_not_activations():
     network = nn.Linear(100, 100)
-    x = torch.randn(1, 100, requires_grad=True)  # its gradient needs the weight
-    assert kept_bytes(network, x) == 100 * FLOAT
+    # The gradient of the input needs the weight; under autocast, a copy of it in bfloat16.
+    assert kept_bytes(network, 1, 100, requires_grad=True) == 100 * FLOAT
+    in_half = kept_bytes(network, 1, 100, requires_grad=True, dtype=torch.bfloat16)
+    assert in_half == 100 * FLOAT / 2
 
 
 def test_nothing_is_kept_where_nothing_learns():
     network = nn.Sequential(nn.Linear(4, 8), nn.ReLU()).requires_grad_(False)
-    assert kept_bytes(network, torch.randn(5, 4)) == 0
+    assert kept_bytes(network, 5, 4) == 0
 
 
 @pytest.mark.parametrize(("has_gpu", "chosen"), [(True, "cuda"), (False, "cpu")])

@@ -85,11 +85,11 @@ def test_a_run_whose_data_changed_is_not_resumed(finished, basic, tmp_path, caps
     copy = Run(tmp_path / "run")
     shutil.copytree(finished.path, copy.path)
     copy.result.unlink()
-    records = [record | {"label": f"{record['label']}!"} for record in sentiment_records(24)]
+    records = [record | {"text": f"{record['text']} !"} for record in sentiment_records(24)]
     data = write_splits(tmp_path / "data", {"train": records, "validation": records})
     config = json.loads(copy.config.read_text()) | {"data": str(data)}
     copy.config.write_text(json.dumps(config))
-    refused(["--resume", str(copy.path)], capsys, "other classes", "--overwrite")
+    refused(["--resume", str(copy.path)], capsys, "data fingerprint", "--overwrite")
 
 
 def test_a_runs_directory_under_a_file_is_refused(basic, tmp_path, capsys):

@@ -132,7 +132,7 @@ def test_test_and_train_scores_choose_nothing(tmp_path, monkeypatch):
 
 def test_a_rate_that_explodes_stops_the_run_with_advice(tmp_path):
     trainer = trainer_of(tmp_path, setup_of(variant="full", lr=1e38, warmup=0.0))
-    with pytest.raises(ValueError, match=r"the loss became (nan|inf) at step \d.*lower --lr"):
+    with pytest.raises(ValueError, match=r"became (nan|inf) in epoch 1\..*lower --lr"):
         trainer.train()
 
 
@@ -145,7 +145,7 @@ def test_a_loss_that_is_not_finite_leaves_what_was_learned(tmp_path, value):
 
     kept = []
     trainer = trainer_of(tmp_path, report=poison)
-    with pytest.raises(ValueError, match="at step 4"):
+    with pytest.raises(ValueError, match=r"in epoch 2.*the best epoch, 1, stay in"):
         trainer.train()
     assert [trainer.run.learned.read_bytes()] == kept
     state = load_state(trainer.run.checkpoint)["learned"]
@@ -194,14 +194,52 @@ def test_every_strategy_sees_the_same_batches(tmp_path):
     orders = set()
     for variant in ("full", "lora", "features mlp last"):
         trainer = trainer_of(tmp_path / variant, setup_of(variant=variant))
-        orders.add(str([trainer.batches(epoch) for epoch in range(3)]))
+        orders.add(str([trainer.steps(epoch) for epoch in range(3)]))
     assert len(orders) == 1
-    one, other = trainer.batches(0), trainer.batches(1)
+    one, other = trainer.steps(0), trainer.steps(1)
     assert one != other
     for order in (one, other):
         assert sorted(chain.from_iterable(order)) == list(range(len(TRAIN)))
     another = trainer_of(tmp_path / "seed", setup_of(seed=7))
-    assert another.batches(0) != one
+    assert another.steps(0) != one
+
+
+def test_k_micro_batches_of_b_hold_the_examples_of_one_batch_of_k_times_b(tmp_path):
+    one = trainer_of(tmp_path / "one", setup_of(batch_size=6, accumulate=1))
+    other = trainer_of(tmp_path / "other", setup_of(batch_size=2, accumulate=3))
+    assert one.n_steps == other.n_steps
+    assert [one.steps(epoch) for epoch in range(3)] == [other.steps(epoch) for epoch in range(3)]
+
+
+def test_a_gradient_that_is_not_finite_changes_no_weight(tmp_path):
+    trainer = trainer_of(tmp_path, setup_of(variant="full"))
+    trainer.learns[0].register_hook(lambda gradient: gradient * math.nan)
+    before = weights(trainer.model)
+    with pytest.raises(ValueError, match=r"the gradient norm became nan in epoch 1"):
+        trainer.train()
+    after = weights(trainer.model)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_strategy_may_hold_layers_back_for_some_epochs(tmp_path):
+    """What is held back stays as it was, is saved, and a resumed run goes on."""
+
+    def unfreezing():
+        setup = setup_of(variant="full")
+        first = setup.model.backbone.blocks[0].module
+        setup.model.adaptor.start_epoch = lambda epoch, _: first.requires_grad_(epoch > 0)
+        return setup, first
+
+    setup, first = unfreezing()
+    held = weights(first)
+    with pytest.raises(KeyboardInterrupt):
+        trainer_of(tmp_path, setup, stop=StopAfter(4)).train()
+    assert all(torch.equal(held[name], p) for name, p in weights(first).items())
+    setup, first = unfreezing()
+    resumed = trainer_of(tmp_path, setup, resume=True)
+    resumed.train()
+    assert set(load_file(resumed.run.learned)) == set(setup.model.learned())
+    assert not any(torch.equal(held[name], p) for name, p in weights(first).items())
 
 
 @pytest.mark.parametrize("task", ["classification", "ner"])
@@ -224,7 +262,7 @@ def test_evaluation_answers_in_the_order_of_the_examples(task):
     _, logits = evaluate(setup, made, "test")
     _, reverse = evaluate(setup, made[::-1], "test")
     for example, one, other in zip(made, logits, reverse[::-1], strict=True):
-        assert len(one) == (len(example.words) if task == "ner" else 3)
+        assert len(one) == (len(example.positions) if task == "ner" else 3)
         torch.testing.assert_close(torch.tensor(one), torch.tensor(other))
         (alone,) = evaluate(setup, [example], "test")[1]
         torch.testing.assert_close(torch.tensor(one), torch.tensor(alone))
@@ -326,7 +364,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
         stopped.train()
     setup = setup_of()
     other = Setup(setup.config, setup.task, setup.model, "0" * 16, CPU, torch.float32)
-    with pytest.raises(ValueError, match="belongs to another model or other classes"):
+    with pytest.raises(ValueError, match="saved with backbone fingerprint"):
         trainer_of(tmp_path, other, resume=True)
 
 

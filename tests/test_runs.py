@@ -84,7 +84,12 @@ def test_a_path_without_a_run_is_free(tmp_path):
     assert check_free(tmp_path / "new", overwrite=False) == Run(tmp_path / "new")
 
 
+def test_a_run_that_never_saved_itself_is_in_nobodys_way(run):
+    assert check_free(run.path, overwrite=False) == run
+
+
 def test_an_unfinished_run_is_in_the_way_and_says_how_to_go_on(run):
+    write_atomically(run.checkpoint, b"saved")
     resume = re.escape(f"python train.py --resume {run.path}")
     with pytest.raises(ValueError, match=f"unfinished.*{resume}.*--overwrite"):
         check_free(run.path, overwrite=False)

@@ -110,7 +110,7 @@ def build(config: Config, dataset: Dataset, labels: list[str] | None = None) -> 
     """
     where = device.choose_device(config.device)
     dtype = device.choose_precision(config.precision, where)
-    tokenizer = pretrained.load_tokenizer(config.model)
+    tokenizer = pretrained.load_tokenizer(config.model, config.init)
     task = resolve(TASKS, config.task, "task")(config.task_options, dataset, tokenizer, labels)
     backbone = load_backbone(config)
     mark = fingerprint(backbone)
@@ -120,13 +120,13 @@ def build(config: Config, dataset: Dataset, labels: list[str] | None = None) -> 
 
 
 def steps_per_epoch(n_examples: int, config: Config) -> int:
-    return math.ceil(math.ceil(n_examples / config.batch_size) / config.accumulate)
+    return math.ceil(n_examples / (config.batch_size * config.accumulate))
 
 
 def sizes(model: AdaptedModel, groups: list[ParamGroup]) -> dict[str, object]:
     """What learns: the counts that dry runs, results and tables print."""
     return {
-        "trainable_parameters": count([p for p in model.parameters() if p.requires_grad]),
+        "trainable_parameters": count([p for group in groups for p in group.params]),
         "total_parameters": count(list(model.parameters())),
         "parameter_groups": [
             {

@@ -41,7 +41,10 @@ def read_metadata(path: Path) -> dict[str, object]:
         ValueError: if the file is missing, torn or none of ours.
     """
     if not path.is_file():
-        raise ValueError(f"{path} is missing: the run has not finished its first epoch")
+        raise ValueError(
+            f"{path} is missing: the run has not finished an epoch, or its weights were not kept "
+            "(as in runs/reference); train it again with train.py --config on its config.json"
+        )
     try:
         with safetensors.safe_open(path, "pt") as file:
             metadata = json.loads((file.metadata() or {}).get(METADATA, "null"))

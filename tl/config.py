@@ -14,7 +14,7 @@ from dataclasses import MISSING, asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from tl.options import add_options, arguments_of, collect, option, option_fields
+from tl.options import add_options, arguments_of, collect, option
 from tl.registry import STRATEGIES, TASKS, options_of, summary, target
 
 WHAT, HOW, WHERE = "what to train on what", "how to train", "where, and what else to do"
@@ -70,7 +70,7 @@ class Config:
     )
     device: Literal["auto", "cpu", "cuda"] = option("auto", "where to compute", group=HOW)
     seed: int = option(
-        0, "of three streams: initial weights, order of the data, dropout",
+        0, "seed of three random streams: initial weights, order of the data, dropout",
         interval="[0, inf)", group=HOW,
     )  # fmt: skip
     strategy_options: object = None
@@ -110,13 +110,13 @@ class Command:
     """What to do with a configuration; none of it changes what the run computes."""
 
     config: str | None = option(
-        None, "start from this config.json; options given beside it win", group=WHERE
+        None, "start from the config.json of this run; options beside it win", group=WHERE
     )
     resume: str | None = option(None, "go on with this unfinished run directory", group=WHERE)
     runs_dir: str = option("runs", "parent of the run directories", group=WHERE)
     overwrite: bool = option(False, "replace a run directory that exists", group=WHERE)
     dry_run: bool = option(
-        False, "say what would learn and what it would cost; train nothing", group=WHERE
+        False, "say what would learn, and in how many steps; train nothing", group=WHERE
     )
     json: bool = option(False, "print one JSON object as the last line", group=WHERE)
 
@@ -164,14 +164,14 @@ def help_text(argv: list[str]) -> str:
     return parser.format_help()
 
 
-def read_saved(path: Path) -> dict:
-    """Read a config.json.
+def read_saved(path: Path, advice: str) -> dict:
+    """Read a config.json; `advice` is said where there is none.
 
     Raises:
         ValueError: if there is none, or it is not one JSON object.
     """
     if not path.is_file():
-        raise ValueError(f"there is no file {path}; give the config.json of a run")
+        raise ValueError(f"there is no file {path}; {advice}")
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -213,6 +213,8 @@ def _refuse_unknown(unread: list[str], parser: argparse.ArgumentParser) -> None:
         return
     flags = [flag for action in parser._actions for flag in action.option_strings]
     word = unread[0].partition("=")[0]
+    if not word.startswith("-"):
+        raise ValueError(f"unexpected word {word!r}; values follow an option, as in --lr 1e-4")
     nearest = difflib.get_close_matches(word, flags, n=2, cutoff=0.6)
     hint = f" Did you mean {' or '.join(nearest)}?" if nearest else ""
     raise ValueError(f"unknown option {word}.{hint} `python train.py --help` lists all options.")
@@ -240,9 +242,12 @@ def parse(argv: list[str]) -> tuple[Config, Command]:
     choice = _choice(argv)
     saved = {}
     if choice.resume is not None:
-        saved = read_saved(Path(choice.resume) / "config.json")
+        path = Path(choice.resume) / "config.json"
+        saved = read_saved(path, "--resume takes the directory of a run")
     elif choice.config is not None:
-        saved = read_saved(Path(choice.config))
+        path = Path(choice.config)
+        path = path / "config.json" if path.is_dir() else path
+        saved = read_saved(path, "--config takes a run directory or its config.json")
     words = _saved_words(saved, choice)
     for what, table in (("task", TASKS), ("strategy", STRATEGIES)):
         name = getattr(choice, what) or saved.get(what)
@@ -261,8 +266,7 @@ def parse(argv: list[str]) -> tuple[Config, Command]:
 
 
 def _refuse_changes(typed: argparse.Namespace) -> None:
-    kept = {f.name for f in option_fields(Command)}
-    changed = [name for name in vars(typed) if name not in kept]
+    changed = [name for name in vars(typed) if name not in ("resume", "json")]
     if changed:
         flag = "--" + changed[0].replace("_", "-")
         raise ValueError(

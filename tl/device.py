@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 MIB = 2**20
 
@@ -50,20 +50,22 @@ def peak_mib(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB
 
 
-def saved_for_backward_mib(model: nn.Module, forward: Callable[[], Tensor]) -> float:
+def saved_for_backward_mib(forward: Callable[[], Tensor]) -> float:
     """Memory of the activations that one forward pass keeps for its backward pass.
 
-    Every storage counts once; weights, which the backward pass needs too, do not count.
+    The pass is made twice. What both keep at one address are weights, and the copies of them that
+    autocast made in bfloat16 and holds for the length of its block; they do not count. Call it
+    inside the block.
     """
-    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    kept = {}
+    passes: list[dict[int, torch.UntypedStorage]] = [{}, {}]
+    for kept in passes:
 
-    def count(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        def keep(tensor: Tensor, kept: dict[int, torch.UntypedStorage] = kept) -> Tensor:
+            storage = tensor.untyped_storage()
+            kept[storage.data_ptr()] = storage
+            return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-        forward()
-    return sum(kept.values()) / MIB
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            forward()
+    first, second = passes
+    return sum(second[address].nbytes() for address in second.keys() - first.keys()) / MIB

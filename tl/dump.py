@@ -21,7 +21,7 @@ def _outputs(
 ) -> Iterator[tuple[Batch, ModelOutput]]:
     """The backbone's answers, in the order of the examples, with one more output asked for."""
     setup.model.eval()
-    for some in tqdm(list(chunks(examples, BATCH_SIZE)), desc="  dump", leave=False):
+    for some in tqdm(list(chunks(examples, BATCH_SIZE)), desc="  dump", leave=False, disable=None):
         batch = setup.task.collate(some).to(setup.device)
         inputs = setup.model.adaptor.before(batch.inputs)
         with autocast(setup.device, setup.dtype):
@@ -48,7 +48,9 @@ def hidden_states(setup: Setup, examples: list[Example]) -> dict[str, np.ndarray
         means.append(_half(torch.stack([heads.mean(h.float(), mask) for h in states], dim=1)))
         firsts.append(_half(torch.stack([heads.first(h, mask) for h in states], dim=1)))
         layers = torch.stack(states, dim=2)  # [b, t, L + 1, d]
-        words += [_half(layers[i, e.words]) for i, e in enumerate(batch.examples) if e.words]
+        words += [
+            _half(layers[i, e.positions]) for i, e in enumerate(batch.examples) if e.positions
+        ]
     arrays = {
         "ids": np.array([example.id for example in examples]),
         "mean": np.concatenate(means),

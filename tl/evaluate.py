@@ -35,7 +35,7 @@ def infer(
     logits: Logits = [None] * len(examples)
     loss_sum, n_targets = 0.0, 0
     batches = by_tokens([len(e) for e in examples], TOKENS[setup.device.type])
-    for indices in tqdm(batches, desc=f"  {what}", leave=False, mininterval=0.5):
+    for indices in tqdm(batches, desc=f"  {what}", leave=False, disable=None):
         if stop():
             raise KeyboardInterrupt
         batch = setup.task.collate([examples[i] for i in indices]).to(setup.device)

@@ -34,13 +34,16 @@ POOLS = {"mean": mean, "cls": first, "last": last, "each": each}
 
 
 class Contextualize(nn.Module):
-    """One transformer encoder layer over the token states: [b, t, d] -> [b, t, d]."""
+    """One transformer encoder layer over the token states: [b, t, d] -> [b, t, d].
+
+    Its heads are 64 wide, as in BERT; where d is no multiple of 64, it has one.
+    """
 
     def __init__(self, d: int, dropout: float = 0.1) -> None:
         super().__init__()
-        heads = d // 64 if d % 64 == 0 else 1
+        n_heads = d // 64 if d % 64 == 0 else 1
         self.layer = nn.TransformerEncoderLayer(
-            d, heads, dim_feedforward=4 * d, dropout=dropout, activation="gelu", batch_first=True
+            d, n_heads, dim_feedforward=4 * d, dropout=dropout, activation="gelu", batch_first=True
         )
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
@@ -62,6 +65,13 @@ class Head(nn.Module):
         if self.contextualize is not None:
             hidden = self.contextualize(hidden, mask)
         return self.project(self.pool(hidden, mask))
+
+
+def make(kind: str, d: int, n_out: int, pool: str) -> Head:
+    """A new head: `linear`, `mlp`, or `transformer` (contextualized, then linear)."""
+    if kind == "transformer":
+        return Head(pool, linear(d, n_out), Contextualize(d))
+    return Head(pool, {"linear": linear, "mlp": mlp}[kind](d, n_out))
 
 
 def linear(d: int, n_out: int, dropout: float = 0.1) -> nn.Module:

@@ -1,6 +1,7 @@
 """The training loop, written out: epochs, steps, evaluation, the best epoch, checkpoints."""
 
 import math
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from tl.runs import Run
 from tl.seed import generator, stream_seed
 
 LOG_EVERY = 10  # optimizer steps
+BAR_SECONDS = 0.5 if sys.stderr.isatty() else 10  # a log file wants fewer lines
 
 
 @dataclass
@@ -28,8 +30,8 @@ class Progress:
     """Where a run stands; a checkpoint holds it."""
 
     epoch: int = 0
-    batch: int = 0  # of this epoch, already learned from
-    step: int = 0  # of the whole run
+    step: int = 0  # of the whole run: how many were taken
+    step_of_epoch: int = 0
     loss_sum: float = 0.0  # over the targets of this epoch
     n_targets: int = 0
     best_epoch: int = 0  # counted from 1; 0: none yet
@@ -110,11 +112,11 @@ class Trainer:
         """The splits that are not learned from."""
         return [split for split in self.splits if split != "train"]
 
-    def batches(self, epoch: int) -> list[list[int]]:
-        """The batches of an epoch, as indices into `train`: a function of seed and epoch alone."""
+    def steps(self, epoch: int) -> list[list[int]]:
+        """The examples of each step of an epoch: a function of data, seed and epoch alone."""
         lengths = [len(example) for example in self.splits["train"]]
         order = generator(self.config.seed, f"data/{epoch}")
-        return bucketed(lengths, self.config.batch_size, order)
+        return bucketed(lengths, self.config.batch_size * self.config.accumulate, order)
 
     def collate(self, indices: list[int]) -> Batch:
         examples = [self.splits["train"][i] for i in indices]
@@ -122,17 +124,17 @@ class Trainer:
 
     def _train_epoch(self) -> None:
         progress = self.progress
-        batches = self.batches(progress.epoch)
+        steps = self.steps(progress.epoch)[progress.step_of_epoch :]
         self.model.train()
         title = f"epoch {progress.epoch + 1}/{self.config.epochs}"
-        with tqdm(total=len(batches), initial=progress.batch, desc=title, mininterval=0.5) as bar:
-            for micro_batches in chunks(batches[progress.batch :], self.config.accumulate):
+        with tqdm(steps, desc=title, mininterval=BAR_SECONDS) as bar:
+            for indices in bar:
                 started = time.perf_counter()
-                loss = self._step([self.collate(indices) for indices in micro_batches])
+                micro_batches = map(self.collate, chunks(indices, self.config.batch_size))
+                loss = self._step(list(micro_batches))
                 progress.seconds += time.perf_counter() - started
-                progress.batch += len(micro_batches)
-                progress.n_examples += sum(map(len, micro_batches))
-                bar.update(len(micro_batches))
+                progress.step_of_epoch += 1
+                progress.n_examples += len(indices)
                 bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
                 if self.stop():
                     raise KeyboardInterrupt
@@ -149,32 +151,35 @@ class Trainer:
             share = self.task.loss_sum(output, batch, self.config.label_smoothing) / n_targets
             share.backward()
             loss += share.item()
-        self._check_finite(loss)
+        self._check_finite("loss", loss)
         progress = self.progress
         scale = optim.lr_scale(progress.step, self.n_steps, self.config.warmup)
         progress.step += 1
         logs = progress.step == 1 or progress.step % LOG_EVERY == 0
         norms = self._gradient_norms() if logs else {}
-        total = nn.utils.clip_grad_norm_(self.learns, self.config.clip)
+        total = nn.utils.clip_grad_norm_(self.learns, self.config.clip).item()
+        self._check_finite("gradient norm", total)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_lr"] * scale
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if logs:
             rates = {f"lr/{g['name']}": g["lr"] for g in self.optimizer.param_groups}
-            values = {"train/loss": loss, "grad_norm/total": total.item()} | norms | rates
+            values = {"train/loss": loss, "grad_norm/total": total} | norms | rates
             self.recorder.metrics(progress.step, values)
         progress.loss_sum += loss * n_targets
         progress.n_targets += n_targets
         return loss
 
-    def _check_finite(self, loss: float) -> None:
-        if not math.isfinite(loss):
-            raise ValueError(
-                f"the loss became {loss} at step {self.progress.step + 1}. Try a lower --lr (it is "
-                f"{self.config.lr:g}), a longer --warmup, or --precision fp32. The weights of the "
-                f"best epoch so far stay in {self.run.path}"
-            )
+    def _check_finite(self, what: str, value: float) -> None:
+        if math.isfinite(value):
+            return
+        best = self.progress.best_epoch
+        kept = f" The weights of the best epoch, {best}, stay in {self.run.path}." if best else ""
+        raise ValueError(
+            f"the {what} became {value} in epoch {self.progress.epoch + 1}. Try a lower --lr (it "
+            f"is {self.config.lr:g}), a longer --warmup, or --precision fp32.{kept}"
+        )
 
     def _gradient_norms(self) -> dict[str, float]:
         """Norm of the gradient of each group, before clipping."""
@@ -200,7 +205,7 @@ class Trainer:
             },
         )
         progress.epoch += 1
-        progress.batch, progress.loss_sum, progress.n_targets = 0, 0.0, 0
+        progress.step_of_epoch, progress.loss_sum, progress.n_targets = 0, 0.0, 0
         if scores[self.task.metric] > progress.best_score:
             progress.best_score, progress.best_epoch = scores[self.task.metric], progress.epoch
             save_learned(self.run.learned, self.model.learned(), self.metadata())
@@ -217,6 +222,16 @@ class Trainer:
         """What makes learned weights usable without the data they were learned from."""
         return {"labels": self.task.labels, "backbone": self.setup.backbone_fingerprint}
 
+    def _belongs_to(self) -> dict[str, object]:
+        """What must be the same when a run goes on."""
+        return {
+            "data fingerprint": self.task.dataset.fingerprint,
+            "backbone fingerprint": self.setup.backbone_fingerprint,
+            "classes": self.task.labels,
+            "device": self.setup.device.type,
+            "precision": str(self.setup.dtype),
+        }
+
     def save(self) -> None:
         """Write everything that is needed to go on exactly."""
         on_gpu = self.setup.device.type == "cuda"
@@ -228,17 +243,19 @@ class Trainer:
             "random_gpu": torch.cuda.get_rng_state(self.setup.device) if on_gpu else None,
             "n_bytes": list(self.recorder.n_bytes),
             "scores_before": self.scores_before,
-            "metadata": self.metadata(),
+            "belongs_to": self._belongs_to(),
         }
         save_state(self.run.checkpoint, state)
 
     def _restore(self) -> None:
         state = load_state(self.run.checkpoint)
-        if state["metadata"] != self.metadata():
-            raise ValueError(
-                f"{self.run.checkpoint} belongs to another model or other classes than this run; "
-                "start the run again with --overwrite"
-            )
+        for what, now in self._belongs_to().items():
+            then = state["belongs_to"].get(what)
+            if then != now:
+                raise ValueError(
+                    f"{self.run.checkpoint} was saved with {what} {then}, now it is {now}; undo "
+                    "the change, or start the run again with --overwrite"
+                )
         self.progress = Progress(**state["progress"])
         self.scores_before = state["scores_before"]
         with torch.no_grad():

@@ -40,8 +40,7 @@ def entity_scores(tags: list[list[str]], predicted: list[list[str]]) -> Scores:
         tags: gold IOB2 tags, a list per sentence.
         predicted: as many predicted tags.
     """
-    # As seqeval does: a type counts if a valid entity of it stands in the gold or the predicted
-    # tags.
+    # As in seqeval, a type counts if gold or predicted tags hold a valid entity of it.
     types = sorted(Entities(tags, IOB2).unique_tags | Entities(predicted, IOB2).unique_tags)
     if not types:  # seqeval has no answer where nobody named an entity
         return {"precision": 0.0, "recall": 0.0, "f1": 0.0}

@@ -16,6 +16,11 @@ class AdaptedModel(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone, self.adaptor, self.heads = backbone, adaptor, nn.ModuleDict(heads)
+        # Fixed now: a strategy that unfreezes by and by holds requires_grad back later.
+        of_heads = set(self.heads.parameters())
+        self.learned_names = [
+            name for name, p in self.named_parameters() if p.requires_grad or p in of_heads
+        ]
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits of the batch's task: [b, c], or [b, t, c] for a task that labels tokens."""
@@ -37,11 +42,8 @@ class AdaptedModel(nn.Module):
 
     def learned(self) -> dict[str, Tensor]:
         """What learns, and every head: all that the checkpoint of the backbone does not hold."""
-        return {
-            name: parameter.detach()
-            for name, parameter in self.named_parameters()
-            if parameter.requires_grad or name.startswith("heads.")
-        }
+        parameters = dict(self.named_parameters())
+        return {name: parameters[name].detach() for name in self.learned_names}
 
     def store_frozen(self, dtype: torch.dtype) -> None:
         """Keep the weights of frozen linear layers in the type in which they are multiplied.

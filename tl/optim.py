@@ -42,6 +42,7 @@ def check_partition(groups: list[ParamGroup], model: nn.Module) -> None:
 def adamw(groups: list[ParamGroup]) -> torch.optim.AdamW:
     """AdamW (arXiv 1711.05101, Algorithm 2) with the fused kernel.
 
+    PyTorch multiplies the decay by the learning rate too, which the algorithm does not.
     Each group keeps its peak rate as `base_lr`; the loop sets `lr` from it at every step.
     """
     return torch.optim.AdamW(

@@ -46,7 +46,7 @@ class Recorder:
 
     def _write(self, path: Path, step: int, values: dict[str, float]) -> None:
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **values}) + "\n")
+            file.write(json.dumps({"step": step, **values}, allow_nan=False) + "\n")
         for name, value in values.items():
             self.writer.add_scalar(name, value, step)
 
@@ -54,15 +54,17 @@ class Recorder:
         """A text for TensorBoard's text page."""
         self.writer.add_text(name, markdown)
 
-    def hyperparameters(self, options: dict[str, object], scores: dict[str, float]) -> None:
-        """A row for TensorBoard's page of hyperparameters."""
+    def hyperparameters(
+        self, step: int, options: dict[str, object], scores: dict[str, float]
+    ) -> None:
+        """A row for TensorBoard's page of hyperparameters, and its scores at that step."""
         plain = {
             k: v if isinstance(v, bool | int | float | str) else str(v) for k, v in options.items()
         }
         for summary in hparams(plain, scores):
             self.writer.file_writer.add_summary(summary)
         for name, value in scores.items():
-            self.writer.add_scalar(name, value)
+            self.writer.add_scalar(name, value, step)
 
     def close(self) -> None:
         self.writer.close()

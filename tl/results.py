@@ -3,6 +3,7 @@
 import torch
 
 from tl.build import sizes
+from tl.data.batch import chunks
 from tl.device import MIB, autocast, peak_mib, saved_for_backward_mib
 from tl.evaluate import evaluate
 from tl.loop import Trainer
@@ -26,7 +27,8 @@ def finish(trainer: Trainer) -> dict:
     trainer.recorder.text("result", result_markdown(result))
     flat = {f"{split}/{name}": value for split in scores for name, value in scores[split].items()}
     options = {k: v for k, v in vars(setup.config).items() if not k.endswith("_options")}
-    trainer.recorder.hyperparameters(options, {f"best/{name}": v for name, v in flat.items()})
+    best = {f"best/{name}": value for name, value in flat.items()}
+    trainer.recorder.hyperparameters(trainer.progress.step, options, best)
     trainer.recorder.close()
     write_json(run.result, result)
     return result
@@ -84,11 +86,10 @@ def memory(trainer: Trainer) -> dict[str, float]:
 def largest_activations(trainer: Trainer) -> float:
     """What the first epoch's largest batch keeps for its backward pass, in MiB."""
     lengths = [len(example) for example in trainer.splits["train"]]
-    batches = trainer.batches(0)
+    size = trainer.setup.config.batch_size
+    batches = [batch for step in trainer.steps(0) for batch in chunks(step, size)]
     largest = max(batches, key=lambda indices: len(indices) * max(lengths[i] for i in indices))
     batch = trainer.collate(largest)
     trainer.model.train()
     with autocast(trainer.setup.device, trainer.setup.dtype):
-        return saved_for_backward_mib(
-            trainer.model, lambda: trainer.task.loss_sum(trainer.model(batch), batch)
-        )
+        return saved_for_backward_mib(lambda: trainer.task.loss_sum(trainer.model(batch), batch))

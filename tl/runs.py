@@ -33,9 +33,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -44,7 +43,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, f"{text}\n".encode())
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -121,8 +121,8 @@ def check_free(path: Path, *, overwrite: bool) -> Run:
         ValueError: if there is one already; the message says how to use or repeat it.
     """
     run = Run(path)
-    if overwrite or not run.config.exists():
-        return run
+    if overwrite or not (run.result.exists() or run.checkpoint.exists()):
+        return run  # a run that never saved itself has nothing to lose
     if run.result.exists():
         raise ValueError(
             f"the run in {path} is finished. To evaluate it: python eval.py {path}; to repeat it: "
@@ -180,7 +180,7 @@ def environment() -> dict:
     return {
         "command": sys.argv,
         "git_commit": _git("rev-parse", "HEAD"),
-        "git_dirty": bool(_git("status", "--porcelain")),
+        "git_dirty": None if (changes := _git("status", "--porcelain")) is None else changes != "",
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},

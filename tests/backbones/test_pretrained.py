@@ -199,13 +199,19 @@ def test_a_misspelt_bundled_name_is_answered_with_the_right_one():
 
 def test_a_bare_configuration_takes_the_bundled_tokenizer(bare):
     folder = bare(vocab_size=30_522)
-    assert load_tokenizer(folder).get_vocab() == load_tokenizer("minilm").get_vocab()
+    borrowed = load_tokenizer(folder, "random")
+    assert borrowed.get_vocab() == load_tokenizer("minilm").get_vocab()
     assert random_backbone(folder, 0).hidden_size == 16
+
+
+def test_pretrained_weights_take_no_tokenizer_but_their_own(bare):
+    with pytest.raises(ValueError, match=r"holds no tokenizer.*fit no other.*--init random"):
+        load_tokenizer(bare(vocab_size=40_000), "pretrained")
 
 
 def test_a_bare_configuration_with_too_few_ids_has_no_tokenizer(bare):
     with pytest.raises(ValueError, match=r"has 30522 ids, but .* vocab_size is 30521"):
-        load_tokenizer(bare(vocab_size=30_521))
+        load_tokenizer(bare(vocab_size=30_521), "random")
 
 
 def test_random_weights_are_a_function_of_the_seed(model_folder):

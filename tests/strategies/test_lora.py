@@ -64,14 +64,14 @@ def test_ranks_up_to_the_smaller_side_are_allowed(r):
 @pytest.mark.parametrize("shape", [(5, 7), (7, 5)])
 @pytest.mark.parametrize("r", [-1, 0, 6])
 def test_other_ranks_are_refused(r, shape):
-    with pytest.raises(ValueError, match=rf"must be in 1\.\.5 for {shape[0]}->{shape[1]}, got {r}"):
+    with pytest.raises(ValueError, match=rf"1\.\.5 for a layer {shape[0]}->{shape[1]}, got {r}"):
         LoRALinear(nn.Linear(*shape), r, alpha=1.0)
 
 
 def test_a_rank_too_large_for_a_narrow_value_projection_is_refused():
     """Llama's grouped keys and values have 8 rows here: rank 9 fits the query, not the value."""
     attached("llama", r=8)
-    with pytest.raises(ValueError, match=r"1\.\.8 for 16->8, got 9"):
+    with pytest.raises(ValueError, match=r"1\.\.8 for a layer 16->8, got 9"):
         attached("llama", r=9)
 
 

@@ -129,7 +129,9 @@ def test_rows_of_arrays_line_up():
     records = [*tagged_records(4), record("", "") | {"id": "empty"}]
     one = task(records, max_length=5)
     examples = one.examples("train")
-    logits = [np.random.default_rng(i).random((len(e.words), 5)) for i, e in enumerate(examples)]
+    logits = [
+        np.random.default_rng(i).random((len(e.positions), 5)) for i, e in enumerate(examples)
+    ]
     arrays = one.arrays(examples, logits)
     assert len({len(arrays[name]) for name in ("ids", "words", "labels", "logits")}) == 1
     by_id = {r["id"]: r for r in records}
@@ -145,7 +147,7 @@ def test_scores_can_be_computed_again_from_the_arrays():
     one = task(tagged_records(9), max_length=5)
     examples = one.examples("train")
     rng = np.random.default_rng(0)
-    logits = [rng.random((len(e.words), len(one.labels))) for e in examples]
+    logits = [rng.random((len(e.positions), len(one.labels))) for e in examples]
     arrays = one.arrays(examples, logits)
     predicted = {
         str(i): ["O"] * n for i, n in zip(arrays["example_ids"], arrays["n_words"], strict=True)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Literal
 
 from torch import Tensor, nn
@@ -48,7 +48,7 @@ class Block:
     norms: list[nn.Module]
 
 
-PROJECTIONS = tuple(f.name for f in fields(Block))[1:7]
+PROJECTIONS = ("query", "key", "value", "attention_out", "ffn_in", "ffn_out")
 
 
 class Backbone(nn.Module):

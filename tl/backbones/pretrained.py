@@ -199,20 +199,35 @@ def pretrained_backbone(model: str) -> Backbone:
     return _family(config).cut(network)
 
 
-def load_tokenizer(model: str) -> PreTrainedTokenizerFast:
+def has_tokenizer(model: str) -> bool:
+    """Whether a model brings a tokenizer; a Hub id is taken to have one."""
+    folder = Path(locate(model))
+    return not folder.is_dir() or any(any(folder.glob(pattern)) for pattern in TOKENIZERS)
+
+
+def load_tokenizer(model: str, init: str = "pretrained") -> PreTrainedTokenizerFast:
     """The tokenizer of a model.
 
-    A directory without one (a bare config.json, for `--init random`) takes the bundled tokenizer,
-    if the model's vocabulary has room for its ids.
+    Random weights know no vocabulary: a directory without a tokenizer (a bare config.json) then
+    takes the bundled one, if the model's table of embeddings has room for its ids.
+
+    Args:
+        model: as for `locate`.
+        init: "pretrained" or "random".
 
     Raises:
         ValueError: if there is no tokenizer that fits, or no fast one.
     """
     config, source = read_config(model), locate(model)
     whose = "its tokenizer"
-    if Path(source).is_dir() and not any(any(Path(source).glob(p)) for p in TOKENIZERS):
-        whose = f"the directory holds no tokenizer ({', '.join(TOKENIZERS)}), and the bundled one"
-        source = locate("minilm")
+    if not has_tokenizer(model):
+        missing = f"the directory holds no tokenizer ({', '.join(TOKENIZERS)})"
+        if init == "pretrained":
+            raise ValueError(
+                f"--model {model}: {missing}, and the weights fit no other. Copy its tokenizer "
+                "there, or train its form from scratch with --init random"
+            )
+        whose, source = f"{missing}, and the bundled one", locate("minilm")
     options = _family(config).tokenizer_options
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **options)

@@ -12,14 +12,14 @@ from torch import Tensor
 class Example:
     """One encoded example.
 
-    `target` belongs to the task: a class index, or one label per kept word. `words` holds, for
+    `target` belongs to the task: a class index, or one label per kept word. `positions` holds, for
     tasks that label words, the position of each kept word's first piece.
     """
 
     id: str
     inputs: dict[str, list[int]]  # input_ids and, for some families, token_type_ids
     target: object
-    words: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.inputs["input_ids"])

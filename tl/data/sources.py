@@ -30,7 +30,8 @@ def load(name: str, subset: str, stratify: tuple[str, ...], encoding: str = "utf
 
     Args:
         name: an embedded name, a local file or directory, or a Hub id (`owner/name:configuration`).
-        subset: of an embedded data set: "classification", "ner" or "summarization".
+        subset: the task: "classification", "ner" or "summarization". An embedded data set has a
+            subset for each; tags are read for "ner" only.
         stratify: columns whose values keep their shares when splits are cut; the first of them that
             the data have counts, if any.
         encoding: of local files.
@@ -53,20 +54,29 @@ def load(name: str, subset: str, stratify: tuple[str, ...], encoding: str = "utf
     empty = [split for split, records in splits.items() if not records]
     if empty:
         raise ValueError(f"data {name!r} has no records in {', '.join(empty)}")
-    columns = Dataset(name, splits).columns("train") if "train" in splits else []
-    label = next((column for column in stratify if column in columns), None)
     try:
-        splits, conversions = unify_tags(splits)
-        splits, cuts = complete_splits(splits, label)
+        splits, notes = _prepared(splits, stratify, tagged=subset == "ner")
     except ValueError as error:
         raise ValueError(f"data {name!r}: {error}") from None
+    return Dataset(name, splits, (*warnings, *notes))
+
+
+def _prepared(
+    splits: Splits, stratify: tuple[str, ...], *, tagged: bool
+) -> tuple[Splits, list[str]]:
+    """Complete splits in their order, tags in IOB2, and what a reader should know of them."""
+    columns = Dataset("", splits).columns("train") if "train" in splits else []
+    label = next((column for column in stratify if column in columns), None)
+    conversions = []
+    if tagged:
+        splits, conversions = unify_tags(splits)
+    splits, cuts = complete_splits(splits, label)
     splits = {split: splits[split] for split in SPLITS if split in splits}
-    notes = [*warnings, *conversions, *cuts, *defects(splits, label)]
-    return Dataset(name, splits, tuple(notes))
+    return splits, [*conversions, *cuts, *defects(splits, label)]
 
 
-def load_file(path: Path, encoding: str = "utf-8") -> list[Record]:
-    """All records of one local file, uncut, with their tags in IOB2.
+def load_file(path: Path, subset: str, encoding: str = "utf-8") -> list[Record]:
+    """All records of one local file, uncut; tags, for the subset "ner", in IOB2.
 
     Raises:
         ValueError: it cannot be read, or holds no records.
@@ -75,7 +85,7 @@ def load_file(path: Path, encoding: str = "utf-8") -> list[Record]:
     records = _read(path, encoding)
     if not records:
         raise ValueError(f"{path} has no records")
-    return unify_tags({"all": records})[0]["all"]
+    return unify_tags({"all": records})[0]["all"] if subset == "ner" else records
 
 
 def _local_splits(path: Path, encoding: str) -> Splits:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from itertools import combinations
+from itertools import combinations, islice
 
 from tl.data.records import SPLITS, Record
 
@@ -85,7 +85,9 @@ def defects(splits: Splits, stratify: str | None) -> list[str]:
                 warnings.append(
                     f"{n_empty} of {len(records)} values of `{column}` in {split} are empty"
                 )
-    keys = {split: text_keys(records, stratify) for split, records in splits.items()}
+    every = [record for records in splits.values() for record in records]
+    keys_of_all = iter(text_keys(every, stratify))  # at once: one column for all splits
+    keys = {split: list(islice(keys_of_all, len(records))) for split, records in splits.items()}
     for first, second in combinations(splits, 2):
         known = set(keys[first])
         n_shared = sum(bool(key) and key in known for key in keys[second])

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tl.backbones.base import Backbone, Slot
+from tl.backbones.base import Backbone, Block, Slot
 from tl.options import option
 from tl.strategies.base import TransferAdaptor, chosen_blocks
 
@@ -23,7 +23,7 @@ class Options:
     )
     size: int = option(64, "m, width of the bottleneck", interval="[1, inf)")
     layers: tuple[int, ...] = option((), "layers that get adapters, 0 is the lowest (default all)")
-    scale: float = option(1.0, "s, factor of the update (2110.04366, §4)", interval="(0, inf)")
+    scale: float = option(1.0, "s, factor of the update (2110.04366, §3.3)", interval="(0, inf)")
     norms: bool = option(True, "the layer norms learn too, as in 1902.00751, §2.1")
     init_std: float = option(
         1e-3, "standard deviation of both projections at the start", interval="(0, inf)"
@@ -35,9 +35,9 @@ class Bottleneck(nn.Module):
 
         s · (W_up·gelu(W_down·x + b_down) + b_up)        W_down: [m, d]   W_up: [d, m]
 
-    2·d·m + d + m parameters. Both matrices start near zero (§3.6: truncated normal, biases 0), so
-    that the adapted network starts near the original one. The paper leaves the nonlinearity open;
-    its authors' code takes GELU, and so do we.
+    2·d·m + d + m parameters. Both matrices start near zero, so that the adapted network starts near
+    the original one: a truncated normal (§3.6; standard deviation 1e-3 and zero biases as in the
+    authors' code, 1e-2 in the text). The nonlinearity is left open; the authors' code takes GELU.
     """
 
     def __init__(self, d: int, size: int, init_std: float, scale: float) -> None:
@@ -66,7 +66,7 @@ class Serial(nn.Module):
 
 
 class Parallel(nn.Module):
-    """A sublayer and an adapter on one input: f(x) + adapter(x) (arXiv 2110.04366, Fig. 3b)."""
+    """A sublayer and an adapter on one input: f(x) + adapter(x) (arXiv 2110.04366, Fig. 3d)."""
 
     def __init__(self, sublayer: nn.Module, adapter: Bottleneck) -> None:
         super().__init__()
@@ -78,6 +78,10 @@ class Parallel(nn.Module):
 
 class Adapter(TransferAdaptor):
     """Houlsby adapters by default, before each residual sum, with the layer norms learning too.
+
+    `pfeiffer` and `parallel` take over the place only, so that placements can be compared: the
+    bottleneck, its start and the norms stay as above. AdapterHub's adapter after the feed-forward
+    reads the normalised sum and keeps norms frozen; He et al. use ReLU, W_up = 0, s = 4.
 
     With `layers` given, only the norms of those layers learn, and none outside the layers.
 
@@ -98,7 +102,7 @@ class Adapter(TransferAdaptor):
         for norm in norms:
             norm.requires_grad_(self.options.norms)
         for block in blocks:
-            for slot in self._places(block):
+            for slot in self._slots(block):
                 adapter = Bottleneck(
                     backbone.hidden_size,
                     self.options.size,
@@ -108,7 +112,7 @@ class Adapter(TransferAdaptor):
                 wrapper = Parallel if self.options.placement == "parallel" else Serial
                 slot.replace(wrapper(slot.module, adapter))
 
-    def _places(self, block: object) -> list[Slot]:
+    def _slots(self, block: Block) -> list[Slot]:
         if self.options.placement == "houlsby":
             return [block.attention_exit, block.ffn]
         return [block.ffn]

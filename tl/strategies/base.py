@@ -25,7 +25,8 @@ class TransferAdaptor(nn.Module, ABC):
     """How a pretrained backbone is turned into one that learns a task.
 
     Life of a strategy: `check` -> `attach` -> `param_groups` -> (`start_epoch` each epoch). After
-    `attach`, `requires_grad` says what learns, everywhere; nothing else in the program decides it.
+    `attach`, `requires_grad` says what will learn, everywhere; nothing else in the program decides
+    it. `start_epoch` may switch it off for some epochs, never on for what `attach` left frozen.
     Parameters that do not replace a part of the backbone (a prompt, mixing weights) are its own.
     """
 
@@ -47,8 +48,7 @@ class TransferAdaptor(nn.Module, ABC):
 
         Args:
             depth: 0 for the stem, 1 for the lowest block, ..., n_parts − 1 for what stands on top
-            of
-                the backbone: heads, and the strategy's own parameters.
+                of the backbone: heads, and the strategy's own parameters.
             n_parts: number of parts; L blocks make L + 3.
             lr: the run's rate.
         """
@@ -70,7 +70,7 @@ class TransferAdaptor(nn.Module, ABC):
         return groups
 
     def start_epoch(self, epoch: int, backbone: Backbone) -> None:
-        """Change what learns over time (gradual unfreezing); the default does nothing."""
+        """Hold back a part of what learns (gradual unfreezing); the default does nothing."""
 
     def before(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Change what enters the backbone (prompt tuning); the default is the identity."""
@@ -82,7 +82,7 @@ class TransferAdaptor(nn.Module, ABC):
 
     def head(self, d: int, n_out: int, pool: str) -> heads.Head:
         """A new task head; the default is one linear layer."""
-        return heads.Head(pool, heads.linear(d, n_out))
+        return heads.make("linear", d, n_out, pool)
 
 
 def chosen_blocks(backbone: Backbone, layers: tuple[int, ...]) -> list[Block]:

@@ -53,7 +53,8 @@ class ScalarMix(nn.Module):
 class FeatureExtraction(TransferAdaptor):
     """The backbone stays in eval mode: its states of a text are always the same, without dropout.
 
-    Default rate 1e-3: chosen on the validation split of emotion for MiniLM.
+    Default rate 1e-3: between those that the validation split of emotion chose for MiniLM, 3e-3 for
+    an mlp head and 5e-4 for a transformer head.
     """
 
     Options = Options
@@ -72,7 +73,4 @@ class FeatureExtraction(TransferAdaptor):
         return self.mix(output.hidden_states)
 
     def head(self, d: int, n_out: int, pool: str) -> heads.Head:
-        if self.options.head == "transformer":
-            return heads.Head(pool, heads.linear(d, n_out), heads.Contextualize(d))
-        project = heads.mlp if self.options.head == "mlp" else heads.linear
-        return heads.Head(pool, project(d, n_out))
+        return heads.make(self.options.head, d, n_out, pool)

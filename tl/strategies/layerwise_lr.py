@@ -1,4 +1,4 @@
-"""Layer-wise learning rates: lower layers learn more slowly (ELECTRA, arXiv 2003.10555, §A.2)."""
+"""Layer-wise learning rates: lower layers learn more slowly (ELECTRA, arXiv 2003.10555, §B)."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -49,7 +49,10 @@ class LoRALinear(nn.Module):
         d_out, d_in = frozen.weight.shape
         if not 1 <= r <= min(d_in, d_out):
             limit = min(d_in, d_out)
-            raise ValueError(f"LoRA rank must be in 1..{limit} for {d_in}->{d_out}, got {r}")
+            raise ValueError(
+                f"LoRA rank (--strategy.r) must be in 1..{limit} for a layer {d_in}->{d_out}, "
+                f"got {r}"
+            )
         self.frozen = frozen.requires_grad_(False)
         self.A = nn.Parameter(frozen.weight.new_empty(r, d_in))
         self.B = nn.Parameter(frozen.weight.new_zeros(d_out, r))
@@ -67,8 +70,8 @@ class LoRALinear(nn.Module):
 class LoRA(TransferAdaptor):
     """Default targets: query and value, which the paper found best for a fixed budget (§7.1).
 
-    Default rate 2e-3: chosen on the validation split of emotion for MiniLM. For roberta-base the
-    paper used 4e-4 to 5e-4 (Table 9).
+    Default rate 2e-3: the best of 1e-3, 2e-3, 4e-3 on the validation split of emotion for MiniLM.
+    For roberta-base the paper used 4e-4 to 5e-4 (Table 9).
     """
 
     Options = Options

@@ -87,10 +87,10 @@ class NER(Task):
         rows, n_targets = [], 0
         for example in examples:
             row = [IGNORED] * length
-            for word, position in zip(example.target.kept, example.words, strict=True):
+            for word, position in zip(example.target.kept, example.positions, strict=True):
                 row[position] = example.target.tags[word]
             rows.append(row)
-            n_targets += len(example.words)
+            n_targets += len(example.positions)
         return torch.tensor(rows), n_targets
 
     def loss_sum(self, output: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
@@ -99,7 +99,7 @@ class NER(Task):
     def predict(self, output: Tensor, batch: Batch) -> Logits:
         """Logits of each example's kept words, [words, c]."""
         logits = output.float().cpu().numpy()
-        return [row[example.words] for row, example in zip(logits, batch.examples, strict=True)]
+        return [row[example.positions] for row, example in zip(logits, batch.examples, strict=True)]
 
     def _tags(self, example: Example, logits: np.ndarray) -> list[str]:
         tags = ["O"] * len(example.target.tags)
