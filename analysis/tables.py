@@ -20,7 +20,6 @@ SCORES = {  # by task; another task shows the metric that chose its best epoch
     "summarization": ("rouge1", "rouge2", "rougeL"),
 }
 BEGIN, END = "<!-- tables:begin -->", "<!-- tables:end -->"
-REFERENCE = "reference"
 MIB = 2**20
 
 
@@ -85,15 +84,14 @@ class Table:
 def find(paths: list[Path]) -> tuple[list[Run], list[Run]]:
     """The finished and the unfinished runs in these directories and below them.
 
-    A directory `reference` counts only where it is named itself.
+    `reference` counts only where it is named itself: `runs` alone means the reader's own runs.
     """
     folders = set()
     for path in paths:
         if not path.is_dir():
             raise ValueError(f"there is no directory {path}")
         for config in path.rglob("config.json"):
-            # Reference runs lie in runs/reference, and runs/ alone means the reader's own.
-            if REFERENCE not in config.relative_to(path).parts:
+            if "reference" not in config.relative_to(path).parts:
                 folders.add(config.parent.resolve())
     runs = [Run(folder) for folder in sorted(folders)]
     finished = [run for run in runs if run.result.is_file()]
@@ -225,10 +223,12 @@ def compute(runs: list[Finished]) -> list[Table]:
 def cells(table: Table) -> list[list[str]]:
     """The head and the rows of a table, as text."""
     names = list(table.rows[0].scores)
+    mixed = len({row.device for row in table.rows}) > 1
     lines = [["strategy", "seeds", *names, "learning", "share", "peak MiB", "saved MiB"]]
     for row in table.rows:
         costs = [f"{row.learning:,}", f"{row.learning / row.total:.2%}"]
-        sizes = [f"{row.peak_mib:.0f}", f"{row.saved_mib:.2f}"]
+        where = f" ({row.device})" if mixed else ""  # a process on a CPU, allocations on a GPU
+        sizes = [f"{row.peak_mib:.0f}{where}", f"{row.saved_mib:.2f}"]
         scores = [str(row.scores[name]) for name in names]
         lines.append([row.label, str(len(row.seeds)), *scores, *costs, *sizes])
     return lines

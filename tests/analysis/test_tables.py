@@ -132,6 +132,15 @@ def test_a_table_names_the_devices_of_its_runs(tmp_path):
     write_run(tmp_path, "lora--b", options=" --epochs 1")
     (table,) = tables.load([tmp_path])
     assert "Measured on: GPU One, cpu." in tables.markdown(table)
+    assert {"100 (GPU One)", "100 (cpu)"} <= {cell for line in tables.cells(table) for cell in line}
+
+
+def test_reference_runs_count_only_where_they_are_named(tmp_path):
+    write_run(tmp_path, "lora--a")
+    write_run(tmp_path / "reference", "lora--b", options=" --epochs 1")
+    assert [len(table.rows) for table in tables.load([tmp_path])] == [1]
+    assert [len(table.rows) for table in tables.load([tmp_path / "reference"])] == [1]
+    assert [len(t.rows) for t in tables.load([tmp_path, tmp_path / "reference"])] == [2]
 
 
 def test_markdown_is_a_table_with_commands(tmp_path):
