@@ -62,6 +62,7 @@ def train(config: Config, command: Command) -> int:
     setup = build(config, dataset)
     splits = {split: setup.task.examples(split) for split in dataset.splits}
     notes = [note for split in splits for note in setup.task.notes(split, splits[split])]
+    notes += setup.model.adaptor.notes(setup.model.backbone)
     for note in [*dataset.warnings, *notes]:
         report(f"note: {note}")
     stop = stop_at_ctrl_c()

@@ -1,10 +1,9 @@
 """Adapted tiny models: every strategy, with the options that change its form, on every family."""
 
 import random
-from types import SimpleNamespace
 
 import torch
-from tiny import tiny_backbone
+from tiny import tiny_backbone, tiny_tokenizer
 
 from tl import build
 from tl.config import Config
@@ -30,7 +29,19 @@ VARIANTS = {
     "adapter upper": ("adapter", {"size": 4, "layers": (1,)}),
     "lora": ("lora", {"r": 2}),
     "lora all": ("lora", {"r": 2, "targets": ("all",), "dropout": 0.2}),
+    "lora fast B": ("lora", {"r": 2, "rslora": True, "lr_ratio": 4.0, "layers": (1,)}),
+    "dora": ("lora", {"r": 2, "dora": True}),
+    "prefix": ("prefix", {"length": 3}),
+    "prefix by mlp": ("prefix", {"length": 3, "hidden": 5}),
+    "prompt random": ("prompt", {"length": 3, "init": "random"}),
+    "prompt labels": ("prompt", {"length": 4, "init": "labels"}),
+    "bitfit": ("bitfit", {}),
+    "ia3": ("ia3", {}),
+    "gradual_unfreezing": ("gradual_unfreezing", {"per_epoch": 1}),
 }
+WITHOUT_BIAS = ("llama", "mistral", "t5", "mt5")
+# What a family cannot carry, and a part of the reason that is given.
+REFUSED = {("bitfit", family): "bitfit trains biases, and .* has none" for family in WITHOUT_BIAS}
 RECORDS = {
     "classification": [{"text": "", "label": label} for label in ("bad", "fair", "good")],
     "ner": [{"tokens": ["Oslo"], "ner_tags": [f"B-{name}"]} for name in ("LOC", "ORG")],
@@ -45,16 +56,15 @@ def config_of(task: str, variant: str, **options) -> Config:
         task=task,
         strategy=strategy,
         strategy_options=made,
-        task_options=options_of(TASKS, task, "task")(),
+        task_options=options_of(TASKS, task, "task")(max_length=40),
         **({"lr": made.default_lr, "device": "cpu", "precision": "fp32"} | options),
     )
 
 
 def task_of(config: Config) -> Task:
-    """The task over encoded examples: of its data only the labels count, there is no tokenizer."""
-    pads = SimpleNamespace(pad_token_id=0, eos_token_id=3)
+    """The task over encoded examples: of its data only the labels count."""
     dataset = Dataset("tiny", {"train": RECORDS[config.task]})
-    return resolve(TASKS, config.task, "task")(config.task_options, dataset, pads)
+    return resolve(TASKS, config.task, "task")(config.task_options, dataset, tiny_tokenizer())
 
 
 def adapted(variant: str, family: str, task: str, **options) -> tuple[AdaptedModel, Task]:

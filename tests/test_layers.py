@@ -19,7 +19,7 @@ LAYERS = [
     ["tl.data.newsroom_en_text", "tl.data.newsroom_ru_text"],
     ["tl.data.conll", "tl.data.hub", "tl.data.newsroom"],
     ["tl.data.sources"],
-    ["tl.backbones.base"],
+    ["tl.backbones.base", "tl.backbones.feed_forward"],
     ["tl.backbones"],
     ["tl.strategies.base", "tl.tasks.base"],
     ["tl.strategies", "tl.tasks"],
@@ -50,7 +50,7 @@ ONLY = {
         "tl.backbones.base",
         "tl.tasks",
     ),
-    "tl.backbones": ("tl.offline", "tl.registry", "tl.seed", "tl.backbones"),
+    "tl.backbones": ("tl.attention", "tl.offline", "tl.registry", "tl.seed", "tl.backbones"),
     "tl.data": ("tl.offline", "tl.seed", "tl.data"),
 }
 HEAVY = {"torch", "transformers", "datasets"}

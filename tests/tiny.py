@@ -6,18 +6,26 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from torch import nn
 from transformers import (
-    AutoModel,
+    BartConfig,
     BertConfig,
+    DebertaV2Config,
+    EncoderDecoderConfig,
     GPT2Config,
     LlamaConfig,
+    MistralConfig,
+    MT5Config,
     PretrainedConfig,
     PreTrainedTokenizerFast,
+    Qwen2Config,
     RobertaConfig,
+    T5Config,
     XLMRobertaConfig,
 )
 
 from tl.backbones.base import Backbone
+from tl.backbones.pretrained import new_network
 from tl.registry import FAMILIES, resolve
 
 D = {
@@ -27,6 +35,15 @@ D = {
     "intermediate_size": 32,
     "vocab_size": 50,
 }
+T5 = {
+    "d_model": 16,
+    "num_layers": 2,
+    "num_heads": 2,
+    "d_kv": 12,
+    "d_ff": 32,
+    "vocab_size": 50,
+    "decoder_start_token_id": 0,
+}
 IDS = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}  # as in VOCABULARY
 CONFIGS: dict[str, PretrainedConfig] = {
     "bert": BertConfig(**D, **IDS),
@@ -34,7 +51,28 @@ CONFIGS: dict[str, PretrainedConfig] = {
     "xlm-roberta": XLMRobertaConfig(**D, **IDS),
     "gpt2": GPT2Config(n_embd=16, n_layer=2, n_head=2, vocab_size=50, n_positions=128, **IDS),
     "llama": LlamaConfig(**D, **IDS, num_key_value_heads=1),
-}
+    "mistral": MistralConfig(**D, **IDS, num_key_value_heads=1),
+    "qwen2": Qwen2Config(**D, **IDS, num_key_value_heads=1),
+    # As in v3: shared projections of positions, no absolute ones; and the convolution of v2.
+    "deberta-v2": DebertaV2Config(
+        **D, **IDS, relative_attention=True, pos_att_type=["c2p", "p2c"], share_att_key=True,
+        position_buckets=8, norm_rel_ebd="layer_norm", position_biased_input=False,
+        max_position_embeddings=64, type_vocab_size=0, conv_kernel_size=3,
+    ),
+    # Heads are wider than d / h, as in the larger T5s; T5 is plain, mT5 gated.
+    "t5": T5Config(**T5, **IDS, feed_forward_proj="relu"),
+    "mt5": MT5Config(**T5, **IDS, feed_forward_proj="gated-gelu"),
+    "bart": BartConfig(  # of unequal depths
+        d_model=16, encoder_layers=2, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, vocab_size=50,
+        max_position_embeddings=128, forced_eos_token_id=3, decoder_start_token_id=3, **IDS,
+    ),
+    "encoder-decoder": EncoderDecoderConfig.from_encoder_decoder_configs(
+        BertConfig(**D, **IDS),
+        BertConfig(**D, **IDS, is_decoder=True, add_cross_attention=True),
+        decoder_start_token_id=2, pad_token_id=0,
+    ),
+}  # fmt: skip
 
 SPECIAL = {
     "pad_token": "[PAD]",
@@ -51,11 +89,19 @@ PIECES = ("un", "##good", "##s", "##ly", "##ing")  # "ungoodly" is three pieces
 VOCABULARY = (*SPECIAL.values(), *GOOD, *BAD, *NEUTRAL, *PEOPLE, *PLACES, *PIECES)
 
 
+def tiny_network(family: str) -> nn.Module:
+    """A seeded random network as transformers makes it."""
+    torch.manual_seed(0)
+    return new_network(CONFIGS[family])
+
+
+def cut_network(network: nn.Module, family: str) -> Backbone:
+    return resolve(FAMILIES, family, "model family").cut(network).eval()
+
+
 def tiny_backbone(family: str) -> Backbone:
     """A seeded random network of a family, cut as every other one, in eval mode."""
-    known = resolve(FAMILIES, family, "model family")
-    torch.manual_seed(0)
-    return known.cut(AutoModel.from_config(CONFIGS[family], **known.model_options)).eval()
+    return cut_network(tiny_network(family), family)
 
 
 def tiny_tokenizer(*, special: bool = True) -> PreTrainedTokenizerFast:
@@ -76,10 +122,10 @@ def tiny_tokenizer(*, special: bool = True) -> PreTrainedTokenizerFast:
 
 def save_model(folder: Path, family: str = "bert") -> Path:
     """A model directory as a user has it: configuration, weights, tokenizer."""
-    known = resolve(FAMILIES, family, "model family")
-    torch.manual_seed(0)
-    AutoModel.from_config(CONFIGS[family], **known.model_options).save_pretrained(folder)
-    tiny_tokenizer(special=family not in ("gpt2", "llama")).save_pretrained(folder)
+    tiny_network(family).save_pretrained(folder)
+    tiny_tokenizer(
+        special=resolve(FAMILIES, family, "model family").generator != "AutoModelForCausalLM"
+    ).save_pretrained(folder)
     return folder
 
 

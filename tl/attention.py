@@ -1,10 +1,11 @@
-"""Scaled dot-product attention, written out, for when its weights are wanted.
+"""Scaled dot-product attention, written out: with room for a learned prefix, and with its weights.
 
 Every family that goes through transformers' attention interface can use it: set the model's
 attention implementation to `NAME`. It is slower than the fused kernels, which never form the
 weights, and computes the same numbers.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AttentionInterface
@@ -21,27 +22,38 @@ def attention(
     attention_mask: Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
+    position_bias: Tensor | None = None,
     **_: object,
 ) -> tuple[Tensor, Tensor]:
-    """softmax(QKᵀ·scaling + mask)·V (arXiv 1706.03762, Eq. 1).
+    """softmax(QKᵀ·scaling + bias + mask)·V (arXiv 1706.03762, Eq. 1).
 
     Args:
-        module: the calling attention layer; dropout is on while it trains.
+        module: the calling attention layer; dropout is on while it trains. If it has a `prefix`,
+            that gives p keys and values more, which every query may see (2101.00190, Eq. 3).
         query: [b, h, t, k].
         key: [b, g, s, k] with g key heads; h is a multiple of g.
         value: [b, g, s, k].
         attention_mask: additive, [b, 1, t, s], or None.
         scaling: 1/√k if None.
         dropout: on the weights.
+        position_bias: additive too, [1 or b, h, t, s], of families with relative positions.
 
     Returns:
-        the mixed values [b, t, h, k] and the weights [b, h, t, s].
+        the mixed values [b, t, h, k] and the weights [b, h, t, p + s].
     """
+    p = 0
+    prefix = getattr(module, "prefix", None)
+    if prefix is not None:
+        prefix_key, prefix_value = (x.to(key.dtype).expand(len(key), -1, -1, -1) for x in prefix())
+        p = prefix_key.shape[2]
+        key = torch.cat([prefix_key, key], dim=2)  # [b, g, p + s, k]
+        value = torch.cat([prefix_value, value], dim=2)
     repeats = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
     scores = query @ key.mT * (query.shape[-1] ** -0.5 if scaling is None else scaling)
-    if attention_mask is not None:
-        scores = scores + attention_mask
+    for bias in (position_bias, attention_mask):
+        if bias is not None:
+            scores = scores + F.pad(bias, (p, 0))  # a prefix is never masked, and has no position
     weights = F.dropout(scores.softmax(dim=-1), dropout, module.training)
     return (weights @ value).transpose(1, 2).contiguous(), weights
 

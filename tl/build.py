@@ -75,22 +75,31 @@ def load_backbone(config: Config) -> Backbone:
 
 def adapt(backbone: Backbone, config: Config, task: Task) -> AdaptedModel:
     """Attach the strategy and make the heads, each from a random stream of its own."""
-    longest, limit = config.task_options.max_length, backbone.n_positions
-    if limit is not None and longest > limit:
-        raise ValueError(
-            f"--task.max-length {longest}, but {config.model} has positions for {limit} word "
-            f"pieces only; add --task.max-length {limit}, or less"
-        )
     strategy = resolve(STRATEGIES, config.strategy, "strategy")
     adaptor = strategy(config.strategy_options)
     adaptor.check(backbone)
     with seed.stream(config.seed, "init/strategy"):
         adaptor.attach(backbone)
+        if task.tokenizer is not None:
+            adaptor.start(task.piece_ids, task.labels)
+    check_length(config, backbone.n_positions, adaptor.n_virtual)
     with seed.stream(config.seed, "init/head"):
         heads = task.heads(
             lambda n_out, pool: adaptor.head(backbone.hidden_size, n_out, pool), backbone.kind
         )
     return AdaptedModel(backbone, adaptor, heads)
+
+
+def check_length(config: Config, limit: int | None, n_virtual: int) -> None:
+    """Raise ValueError unless the longest input has a position for every token, and virtual one."""
+    longest = config.task_options.max_length
+    if limit is None or longest + n_virtual <= limit:
+        return
+    beside = f" and {n_virtual} virtual tokens" if n_virtual else ""
+    raise ValueError(
+        f"--task.max-length {longest}{beside}, but {config.model} has positions for {limit} word "
+        f"pieces only; add --task.max-length {limit - n_virtual}, or less"
+    )
 
 
 def param_groups(model: AdaptedModel, config: Config) -> list[ParamGroup]:

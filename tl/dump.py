@@ -23,9 +23,8 @@ def _outputs(
     setup.model.eval()
     for some in tqdm(list(chunks(examples, BATCH_SIZE)), desc="  dump", leave=False, disable=None):
         batch = setup.task.collate(some).to(setup.device)
-        inputs = setup.model.adaptor.before(batch.inputs)
         with autocast(setup.device, setup.dtype):
-            output = setup.model.backbone(inputs | {option: True})
+            output = setup.model.read(batch.inputs, **{option: True})
         yield batch, output
 
 
@@ -44,7 +43,8 @@ def hidden_states(setup: Setup, examples: list[Example]) -> dict[str, np.ndarray
     """
     means, firsts, words = [], [], []
     for batch, output in _outputs(setup, examples, "output_hidden_states"):
-        mask, states = batch.inputs["attention_mask"], output.hidden_states
+        mask = batch.inputs["attention_mask"]
+        states = [h[:, -mask.shape[1] :] for h in output.hidden_states]  # without virtual tokens
         means.append(_half(torch.stack([heads.mean(h.float(), mask) for h in states], dim=1)))
         firsts.append(_half(torch.stack([heads.first(h, mask) for h in states], dim=1)))
         layers = torch.stack(states, dim=2)  # [b, t, L + 1, d]
@@ -65,13 +65,15 @@ def attention_maps(setup: Setup, examples: list[Example]) -> dict[str, np.ndarra
 
     Returns:
         `ids` [n], `tokens` [n, t] (text, "" where padded) and `maps` [n, L, h, t, t]; row i of a
-        map is what token i looks at, and padded rows and columns are 0.
+        map is what token i looks at, and padded rows and columns are 0. What a row lacks to 1 goes
+        to a prefix or to virtual tokens.
     """
     setup.model.backbone.model.set_attn_implementation(attention.NAME)
     t = max(map(len, examples))
     maps, tokens = [], []
     for batch, output in _outputs(setup, examples, "output_attentions"):
-        layers = torch.stack(output.attentions, dim=1)  # [b, L, h, t', t']
+        t_batch = batch.inputs["attention_mask"].shape[1]  # virtual positions stand before them
+        layers = torch.stack([a[:, :, -t_batch:, -t_batch:] for a in output.attentions], dim=1)
         for row, example in zip(layers, batch.examples, strict=True):
             length = len(example)
             full = np.zeros((*row.shape[:2], t, t), dtype=np.float16)

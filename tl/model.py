@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from transformers.modeling_outputs import ModelOutput
 
 from tl.backbones.base import Backbone
 from tl.data.batch import Batch
@@ -23,16 +24,37 @@ class AdaptedModel(nn.Module):
         ]
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits of the batch's task: [b, c], or [b, t, c] for a task that labels tokens."""
-        hidden = self.adaptor.after(self.backbone(self.adaptor.before(batch.inputs)))  # [b, t, d]
-        return self.heads[batch.task](hidden, batch.inputs["attention_mask"])
+        """Logits of the batch's task: [b, c], or [b, t, c] for a task that labels tokens.
+
+        Rows may be padded on either side. Inside, all are padded on the right, so that a text has
+        the same positions, absolute or relative, whatever stands around it.
+        """
+        mask = batch.inputs["attention_mask"]
+        right, back = _turns(mask)
+        inputs = {name: x.gather(1, right) for name, x in batch.inputs.items()}
+        hidden = self.adaptor.after(self.read(inputs))[:, -mask.shape[1] :]  # without virtual ones
+        logits = self.heads[batch.task](hidden, inputs["attention_mask"])
+        return logits if logits.ndim == 2 else logits.take_along_dim(back.unsqueeze(-1), dim=1)
+
+    def read(self, inputs: dict[str, Tensor], **asked: bool) -> ModelOutput:
+        """The backbone's answer to texts that are padded on the right, virtual positions included.
+
+        Args:
+            inputs: [b, t] each.
+            asked: what else to return, as `output_hidden_states=True`.
+        """
+        return self.backbone(self.adaptor.before(self.backbone.complete(inputs)) | asked)
 
     def places(self) -> list[Place]:
-        """The parts of the network from bottom to top, with all their parameters."""
-        places = [
-            Place(name, depth, [p for module in modules for p in module.parameters()])
-            for depth, (name, modules) in enumerate(self.backbone.parts())
-        ]
+        """The parts of the network from bottom to top, with all their parameters.
+
+        A tied parameter belongs to the lowest part that holds it.
+        """
+        places, placed = [], set()
+        for depth, (name, modules) in enumerate(self.backbone.parts()):
+            own = dict.fromkeys(p for module in modules for p in module.parameters())
+            places.append(Place(name, depth, [p for p in own if p not in placed]))
+            placed |= own.keys()
         above = len(places)
         return [
             *places,
@@ -55,6 +77,13 @@ class AdaptedModel(nn.Module):
                 p.requires_grad for p in module.parameters()
             ):
                 module.to(dtype)
+
+
+def _turns(mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Indices [b, t] that turn each row until its padding stands on the right, and back."""
+    positions = torch.arange(mask.shape[1], device=mask.device)
+    n_left = mask.argmax(dim=1, keepdim=True)  # the first real token
+    return (positions + n_left) % len(positions), (positions - n_left) % len(positions)
 
 
 def count(parameters: list[nn.Parameter]) -> int:

@@ -21,6 +21,11 @@ STRATEGIES = {
     "layerwise_lr": "tl.strategies.layerwise_lr:LayerwiseLR",
     "adapter": "tl.strategies.adapter:Adapter",
     "lora": "tl.strategies.lora:LoRA",
+    "prefix": "tl.strategies.prefix:PrefixTuning",
+    "prompt": "tl.strategies.prompt:PromptTuning",
+    "bitfit": "tl.strategies.bitfit:BitFit",
+    "ia3": "tl.strategies.ia3:IA3",
+    "gradual_unfreezing": "tl.strategies.gradual_unfreezing:GradualUnfreezing",
 }
 TASKS = {
     "classification": "tl.tasks.classification:Classification",
@@ -30,8 +35,15 @@ FAMILIES = {  # by the `model_type` of a checkpoint's config.json
     "bert": "tl.backbones.bert:FAMILY",
     "roberta": "tl.backbones.bert:FAMILY",
     "xlm-roberta": "tl.backbones.bert:FAMILY",
+    "deberta-v2": "tl.backbones.deberta:FAMILY",  # v3 too
     "gpt2": "tl.backbones.gpt2:FAMILY",
     "llama": "tl.backbones.llama:FAMILY",
+    "mistral": "tl.backbones.llama:FAMILY",
+    "qwen2": "tl.backbones.llama:FAMILY",
+    "t5": "tl.backbones.t5:FAMILY",
+    "mt5": "tl.backbones.t5:FAMILY",
+    "bart": "tl.backbones.bart:FAMILY",
+    "encoder-decoder": "tl.backbones.encoder_decoder:FAMILY",
 }
 
 

@@ -98,7 +98,7 @@ def test_each_placement_puts_its_adapters_where_its_paper_has_them(
     backbone = attached(family, placement=placement)
     for block in backbone.blocks:
         wrappers = (Serial, Parallel)
-        exit_type, ffn_type = type(block.attention_exit.module), type(block.ffn.module)
+        exit_type, ffn_type = type(block.attention.exit.module), type(block.ffn.module)
         assert ffn_type is at_ffn
         assert (exit_type if exit_type in wrappers else None) is at_attention
     n_adapters = sum(isinstance(module, Bottleneck) for module in backbone.modules())
@@ -122,7 +122,7 @@ def run_block(family, placement):
     wrapper.adapter.register_forward_hook(record("adapter"))
     wrapper.register_forward_hook(record("sum"))
     with torch.no_grad():
-        backbone(INPUTS)
+        backbone(backbone.complete(INPUTS))
     return seen
 
 
@@ -144,24 +144,47 @@ def test_a_serial_adapter_sees_the_output_of_the_ffn(family, placement):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_attention_adapter_comes_before_the_residual_sum(family):
     """What the adapter of a pre-norm or post-norm block returns is added to the block's input."""
+    post_norm = family in (
+        "bert",
+        "roberta",
+        "xlm-roberta",
+        "deberta-v2",
+        "bart",
+        "encoder-decoder",
+    )
     backbone = attached(family, placement="houlsby")
     stir(backbone)
     block = backbone.blocks[0]
     seen = {}
-    block.attention_exit.module.register_forward_hook(lambda m, x, y: seen.update(exit=y))
-    if backbone.kind == "encoder":  # post-norm: the sum enters the attention's norm
-        block.norms[0].register_forward_pre_hook(lambda m, x: seen.update(sum=x[0]))
-    else:  # pre-norm: the sum enters the norm before the feed-forward
-        block.norms[1].register_forward_pre_hook(lambda m, x: seen.update(sum=x[0]))
+    block.attention.exit.module.register_forward_hook(lambda m, x, y: seen.update(exit=y))
+    block.module.register_forward_pre_hook(lambda m, x: seen.update(entered=x[0]))
+    # The sum enters the attention's own norm, or else the one before the feed-forward.
+    norm = block.norms[0 if post_norm else 1]
+    norm.register_forward_pre_hook(lambda m, x: seen.update(sum=x[0]))
     with torch.no_grad():
-        states = backbone(INPUTS | {"output_hidden_states": True}).hidden_states
-    torch.testing.assert_close(seen["sum"], states[0] + seen["exit"])
+        backbone(backbone.complete(INPUTS))
+    torch.testing.assert_close(seen["sum"], seen["entered"] + seen["exit"])
+
+
+@pytest.mark.parametrize("family", ["mt5", "bart", "encoder-decoder"])
+def test_cross_attention_gets_adapters_where_it_is_asked_for(family):
+    backbone = attached(family, cross=True)
+    for block in backbone.blocks:
+        if block.cross is not None:
+            assert type(block.cross.exit.module) is Serial
+    n_crossed = sum(block.cross is not None for block in backbone.blocks)
+    n_adapters = sum(isinstance(module, Bottleneck) for module in backbone.modules())
+    assert n_adapters == 2 * len(backbone.blocks) + n_crossed
+    with pytest.raises(ValueError, match=r"belongs to --strategy\.placement"):
+        attached(family, cross=True, placement="pfeiffer")
+    with pytest.raises(ValueError, match="no chosen layer of this model attends to an encoder"):
+        attached(family, cross=True, layers=(0,))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_adapters_can_be_kept_to_some_layers(family):
     backbone = attached(family, layers=(1,), norms=True)
-    lower, upper = backbone.blocks
+    lower, upper = backbone.blocks[:2]
     assert not any(isinstance(module, Bottleneck) for module in lower.module.modules())
     assert not any(p.requires_grad for p in lower.module.parameters())
     assert any(isinstance(module, Bottleneck) for module in upper.module.modules())

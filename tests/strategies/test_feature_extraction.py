@@ -43,14 +43,13 @@ def test_a_mix_of_another_number_of_states_is_an_error():
 def test_the_mix_takes_the_embeddings_and_every_layer(family):
     model, task = adapted("features linear mix", family, "ner")
     inputs = task.collate(examples(task, [5, 3])).inputs
-    n_layers = len(model.backbone.blocks)
-    assert model.adaptor.mix.s.shape == (n_layers + 1,)
-    states = model.backbone(inputs | {"output_hidden_states": True}).hidden_states
+    states = model.read(inputs, output_hidden_states=True).hidden_states
+    assert model.adaptor.mix.s.shape == (len(states),) == (model.backbone.n_states,)
     for j, state in enumerate(states):
         with torch.no_grad():  # all weight on one state
             model.adaptor.mix.s.fill_(-100.0)
             model.adaptor.mix.s[j] = 100.0
-        seen = model.adaptor.after(model.backbone(model.adaptor.before(inputs)))
+        seen = model.adaptor.after(model.read(inputs))
         torch.testing.assert_close(seen, state)
 
 
@@ -61,9 +60,7 @@ def test_features_are_the_same_at_every_training_step(family, variant):
     model, task = adapted(variant, family, "classification")
     inputs = task.collate(examples(task, [5, 3])).inputs
     model.train()
-    one, other = (
-        model.adaptor.after(model.backbone(model.adaptor.before(inputs))) for _ in range(2)
-    )
+    one, other = (model.adaptor.after(model.read(inputs)) for _ in range(2))
     assert torch.equal(one, other)
     assert model.heads.training
     model.eval()
@@ -74,7 +71,7 @@ def test_features_are_the_same_at_every_training_step(family, variant):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_features_carry_no_graph_into_the_backbone(family):
     model, task = adapted("features mlp last", family, "classification")
-    output = model.backbone(task.collate(examples(task, [5, 3])).inputs)
+    output = model.read(task.collate(examples(task, [5, 3])).inputs)
     assert not output.last_hidden_state.requires_grad
 
 

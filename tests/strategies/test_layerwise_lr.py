@@ -30,14 +30,17 @@ def test_a_network_of_12_layers_gets_electras_rates():
 
 
 @pytest.mark.parametrize("family", CONFIGS)
-def test_a_network_of_2_layers_has_the_rates_of_its_depths(family):
-    expected = {"stem": 0.5**4, "block00": 0.5**3, "block01": 0.5**2, "top": 0.5, "head": 1.0}
+def test_a_network_has_the_rates_of_its_depths(family):
+    backbone = tiny_backbone(family)
+    n = len(backbone.blocks)
+    expected = {f"block{i:02d}": 0.5 ** (n + 1 - i) for i in range(n)}
+    expected |= {"stem": 0.5 ** (n + 2), "top": 0.5, "head": 1.0}
     found = rates(family, decay=0.5, lr=1.0)
     for name, rate in found.items():
         assert rate == expected[name.partition("/")[0]], name
     parts = {name.partition("/")[0] for name in found}
-    assert parts == (set(expected) if CONFIGS[family].model_type in ("gpt2", "llama") else
-                     set(expected) - {"top"})  # fmt: skip
+    topped = any(True for module in backbone.top for _ in module.parameters())
+    assert parts == set(expected) - (set() if topped else {"top"})
 
 
 def test_without_decay_all_rates_are_the_runs_own():

@@ -1,20 +1,24 @@
-"""GPT-2 decoders; its fused and transposed projections become plain ones, once, at load."""
+"""GPT-2 decoders; their fused and transposed projections become plain ones, once, at load."""
+
+import re
 
 import torch
 from torch import Tensor, nn
 
-from tl.backbones.base import Backbone, Block, Family, Slot
+from tl.backbones.base import Attention, Backbone, Block, Family, Slot, Weights, language_head
 
 
 class SplitProjection(nn.Module):
-    """GPT-2's fused projection x -> [q; k; v] as three linear layers: the same numbers."""
+    """A fused projection x -> [q; k; v] as linear layers of their own: the same numbers."""
 
-    def __init__(self, query: nn.Linear, key: nn.Linear, value: nn.Linear) -> None:
+    def __init__(self, **projections: nn.Linear) -> None:
         super().__init__()
-        self.query, self.key, self.value = query, key, value
+        for name, projection in projections.items():
+            setattr(self, name, projection)
+        self.names = list(projections)
 
-    def forward(self, x: Tensor) -> Tensor:  # [b, t, d] -> [b, t, 3d]
-        return torch.cat([self.query(x), self.key(x), self.value(x)], dim=-1)
+    def forward(self, x: Tensor) -> Tensor:  # [b, t, d] -> [b, t, n·d]
+        return torch.cat([getattr(self, name)(x) for name in self.names], dim=-1)
 
 
 def as_linear(weight: Tensor, bias: Tensor) -> nn.Linear:
@@ -25,38 +29,83 @@ def as_linear(weight: Tensor, bias: Tensor) -> nn.Linear:
     return linear
 
 
+def split(fused: nn.Module, *names: str) -> SplitProjection:
+    parts = zip(fused.weight.chunk(len(names), 1), fused.bias.chunk(len(names)), strict=True)
+    return SplitProjection(**dict(zip(names, (as_linear(*part) for part in parts), strict=True)))
+
+
+def straighten(*slots: Slot) -> None:
+    """Make each Conv1D an `nn.Linear`."""
+    for slot in slots:
+        slot.replace(as_linear(slot.module.weight, slot.module.bias))
+
+
+def cut_attention(attention: nn.Module) -> Attention:
+    straighten(Slot(attention, "c_proj"))
+    if attention.is_cross_attention:
+        straighten(Slot(attention, "q_attn"))
+        attention.c_attn = split(attention.c_attn, "key", "value")
+        query = Slot(attention, "q_attn")
+    else:
+        attention.c_attn = split(attention.c_attn, "query", "key", "value")
+        query = Slot(attention.c_attn, "query")
+    return Attention(
+        module=attention,
+        n_kv_heads=attention.num_heads,
+        query=query,
+        key=Slot(attention.c_attn, "key"),
+        value=Slot(attention.c_attn, "value"),
+        out=Slot(attention, "c_proj"),
+        exit=Slot(attention, "resid_dropout"),
+    )
+
+
 def cut_layer(layer: nn.Module) -> Block:
-    fused = layer.attn.c_attn
-    parts = zip(fused.weight.chunk(3, dim=1), fused.bias.chunk(3), strict=True)
-    layer.attn.c_attn = SplitProjection(*(as_linear(weight, bias) for weight, bias in parts))
-    for parent, name in [(layer.attn, "c_proj"), (layer.mlp, "c_fc"), (layer.mlp, "c_proj")]:
-        conv = getattr(parent, name)
-        setattr(parent, name, as_linear(conv.weight, conv.bias))
+    straighten(Slot(layer.mlp, "c_fc"), Slot(layer.mlp, "c_proj"))
+    reads_encoder = hasattr(layer, "crossattention")
     return Block(
         module=layer,
-        query=Slot(layer.attn.c_attn, "query"),
-        key=Slot(layer.attn.c_attn, "key"),
-        value=Slot(layer.attn.c_attn, "value"),
-        attention_out=Slot(layer.attn, "c_proj"),
+        attention=cut_attention(layer.attn),
+        cross=cut_attention(layer.crossattention) if reads_encoder else None,
         ffn_in=Slot(layer.mlp, "c_fc"),
         ffn_out=Slot(layer.mlp, "c_proj"),
-        attention_exit=Slot(layer.attn, "resid_dropout"),
         ffn=Slot(layer, "mlp"),
-        norms=[layer.ln_1, layer.ln_2],
+        norms=[layer.ln_1, *([layer.ln_cross_attn] if reads_encoder else []), layer.ln_2],
     )
 
 
 def cut(model: nn.Module) -> Backbone:
+    base = model.base_model
     return Backbone(
         model,
         "decoder",
-        stem=[model.wte, model.wpe],
-        blocks=[cut_layer(layer) for layer in model.h],
-        top=[model.ln_f],
-        norms=[model.ln_f],
-        hidden_size=model.config.hidden_size,
-        n_positions=model.wpe.num_embeddings,
+        stem=[base.wte, base.wpe],
+        blocks=[cut_layer(layer) for layer in base.h],
+        top=[base.ln_f, *language_head(model)],
+        norms=[base.ln_f],
+        n_positions=base.wpe.num_embeddings,
     )
 
 
-FAMILY = Family(cut, tokenizer_options={"add_prefix_space": True})
+def restore(weights: Weights) -> Weights:
+    """Fuse and transpose the projections again."""
+    restored: Weights = {}
+    fused: dict[str, list[Tensor]] = {}
+    for name, weight in weights.items():  # query, key, value: in the order of the fused form
+        part = re.fullmatch(r"(.*\.c_attn)\.(?:query|key|value)\.(weight|bias)", name)
+        if part:
+            fused.setdefault(".".join(part.groups()), []).append(weight)
+        elif re.search(r"\.(c_proj|c_fc|q_attn)\.weight$", name):
+            restored[name] = weight.T
+        else:
+            restored[name] = weight
+    whole = {name: torch.cat(parts) for name, parts in fused.items()}
+    return restored | {name: w.T if w.ndim == 2 else w for name, w in whole.items()}
+
+
+FAMILY = Family(
+    cut,
+    generator="AutoModelForCausalLM",
+    tokenizer_options={"add_prefix_space": True},
+    restore=restore,
+)

@@ -1,35 +1,42 @@
-"""Llama decoders."""
+"""Llama decoders, and those that share their form: Mistral and Qwen2."""
 
 from torch import nn
 
-from tl.backbones.base import Backbone, Block, Family, Slot
+from tl.backbones.base import Attention, Backbone, Block, Family, Slot, language_head
 
 
 def cut_layer(layer: nn.Module) -> Block:
+    attention, mlp = layer.self_attn, layer.mlp
     return Block(
         module=layer,
-        query=Slot(layer.self_attn, "q_proj"),
-        key=Slot(layer.self_attn, "k_proj"),
-        value=Slot(layer.self_attn, "v_proj"),
-        attention_out=Slot(layer.self_attn, "o_proj"),
-        ffn_in=Slot(layer.mlp, "up_proj"),
-        ffn_out=Slot(layer.mlp, "down_proj"),
-        attention_exit=Slot(layer.self_attn, "o_proj"),
+        attention=Attention(
+            module=attention,
+            n_kv_heads=attention.k_proj.out_features // attention.head_dim,
+            query=Slot(attention, "q_proj"),
+            key=Slot(attention, "k_proj"),
+            value=Slot(attention, "v_proj"),
+            out=Slot(attention, "o_proj"),
+            exit=Slot(attention, "o_proj"),
+            key_bias_acts=True,  # it is rotated with its position
+        ),
+        ffn_in=Slot(mlp, "up_proj"),
+        ffn_gate=Slot(mlp, "gate_proj"),
+        ffn_out=Slot(mlp, "down_proj"),
         ffn=Slot(layer, "mlp"),
         norms=[layer.input_layernorm, layer.post_attention_layernorm],
     )
 
 
 def cut(model: nn.Module) -> Backbone:
+    base = model.base_model
     return Backbone(
         model,
         "decoder",
-        stem=[model.embed_tokens],
-        blocks=[cut_layer(layer) for layer in model.layers],
-        top=[model.norm],
-        norms=[model.norm],
-        hidden_size=model.config.hidden_size,
+        stem=[base.embed_tokens],
+        blocks=[cut_layer(layer) for layer in base.layers],
+        top=[base.norm, *language_head(model)],
+        norms=[base.norm],
     )
 
 
-FAMILY = Family(cut)
+FAMILY = Family(cut, generator="AutoModelForCausalLM")

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import transformers
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
+from torch import nn
 from transformers import (
     AutoConfig,
-    AutoModel,
     AutoTokenizer,
     PretrainedConfig,
     PreTrainedTokenizerFast,
@@ -145,18 +146,28 @@ def _family(config: PretrainedConfig) -> Family:
     return resolve(FAMILIES, config.model_type, "model family")
 
 
+def _loader(family: Family) -> type:
+    return getattr(transformers, family.model)
+
+
+def new_network(config: PretrainedConfig) -> nn.Module:
+    """A network with the random weights that transformers gives it, not yet cut."""
+    family = _family(config)
+    return _loader(family).from_config(config, **family.model_options)
+
+
 def empty_backbone(model: str) -> Backbone:
     """The backbone on the meta device: shapes and counts, no memory, no weights."""
     config = read_config(model)
     with torch.device("meta"):
-        return _family(config).cut(AutoModel.from_config(config, **_family(config).model_options))
+        return _family(config).cut(new_network(config))
 
 
 def random_backbone(model: str, run_seed: int) -> Backbone:
     """The backbone with random weights, drawn from a stream of their own."""
     config = read_config(model)
     with seed.stream(run_seed, "init/backbone"):
-        network = AutoModel.from_config(config, **_family(config).model_options)
+        network = new_network(config)
     return _family(config).cut(network)
 
 
@@ -174,7 +185,7 @@ def pretrained_backbone(model: str) -> Backbone:
             "To train its form from scratch, add --init random"
         )
     try:
-        network, info = AutoModel.from_pretrained(
+        network, info = _loader(_family(config)).from_pretrained(
             source,
             dtype=torch.float32,
             output_loading_info=True,
@@ -235,9 +246,10 @@ def load_tokenizer(model: str, init: str = "pretrained") -> PreTrainedTokenizerF
         raise _unreadable(model, "tokenizer", error) from None
     if not tokenizer.is_fast:
         raise ValueError(f"--model {model}: its tokenizer has no fast form, which tl needs")
-    if len(tokenizer) > config.vocab_size:
+    n_ids = getattr(config, "encoder", config).vocab_size  # an encoder-decoder of two has two
+    if len(tokenizer) > n_ids:
         raise ValueError(
             f"--model {model}: {whose} has {len(tokenizer)} ids, but the model's vocab_size is "
-            f"{config.vocab_size}; they must fit"
+            f"{n_ids}; they must fit"
         )
     return tokenizer

@@ -1,5 +1,6 @@
 """Adapters: small bottlenecks inside a frozen network (Houlsby et al., arXiv 1902.00751)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -24,6 +25,7 @@ class Options:
     size: int = option(64, "m, width of the bottleneck", interval="[1, inf)")
     layers: tuple[int, ...] = option((), "layers that get adapters, 0 is the lowest (default all)")
     scale: float = option(1.0, "s, factor of the update (2110.04366, §3.3)", interval="(0, inf)")
+    cross: bool = option(False, "houlsby: after the cross-attention too, in decoders that have one")
     norms: bool = option(True, "the layer norms learn too, as in 1902.00751, §2.1")
     init_std: float = option(
         1e-3, "standard deviation of both projections at the start", interval="(0, inf)"
@@ -92,7 +94,14 @@ class Adapter(TransferAdaptor):
     Options = Options
 
     def check(self, backbone: Backbone) -> None:
-        chosen_blocks(backbone, self.options.layers)
+        blocks = chosen_blocks(backbone, self.options.layers)
+        if self.options.cross and not any(block.cross is not None for block in blocks):
+            raise ValueError(
+                "--strategy.cross: no chosen layer of this model attends to an encoder; "
+                "leave it out"
+            )
+        if self.options.cross and self.options.placement != "houlsby":
+            raise ValueError("--strategy.cross belongs to --strategy.placement houlsby")
 
     def attach(self, backbone: Backbone) -> None:
         backbone.requires_grad_(False)
@@ -113,6 +122,13 @@ class Adapter(TransferAdaptor):
                 slot.replace(wrapper(slot.module, adapter))
 
     def _slots(self, block: Block) -> list[Slot]:
-        if self.options.placement == "houlsby":
-            return [block.attention_exit, block.ffn]
-        return [block.ffn]
+        if self.options.placement != "houlsby":
+            return [block.ffn]
+        crossed = [block.cross.exit] if self.options.cross and block.cross is not None else []
+        return [block.attention.exit, *crossed, block.ffn]
+
+    def merge(self, backbone: Backbone) -> Callable[[], None]:
+        raise ValueError(
+            "adapters are layers of their own, with a nonlinearity: no weight of the network can "
+            "carry them"
+        )

@@ -1,6 +1,7 @@
 """The one interface that every transfer strategy implements."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,6 +32,7 @@ class TransferAdaptor(nn.Module, ABC):
     """
 
     Options: ClassVar[type]
+    n_virtual = 0  # positions that `before` puts in front of the text
 
     def __init__(self, options: object) -> None:
         super().__init__()
@@ -42,6 +44,18 @@ class TransferAdaptor(nn.Module, ABC):
     @abstractmethod
     def attach(self, backbone: Backbone) -> None:
         """Freeze, wrap or insert modules in place, and set `requires_grad` of every parameter."""
+
+    def start(self, encode: Callable[[str], list[int]], labels: list[str]) -> None:
+        """Set what starts from words (a prompt); called after `attach`, if a tokenizer is there.
+
+        Args:
+            encode: the ids of a text, without special tokens.
+            labels: the names of the classes.
+        """
+
+    def notes(self, backbone: Backbone) -> list[str]:
+        """What a user should know of this strategy on this backbone, before it is trained."""
+        return []
 
     def learning_rate(self, depth: int, n_parts: int, lr: float) -> float:
         """The peak rate of one part of the network; by default all parts have the same.
@@ -73,12 +87,38 @@ class TransferAdaptor(nn.Module, ABC):
         """Hold back a part of what learns (gradual unfreezing); the default does nothing."""
 
     def before(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Change what enters the backbone (prompt tuning); the default is the identity."""
+        """Change what enters the backbone (prompt tuning); the default is the identity.
+
+        Texts are padded on the right here. What is put in front of them, `n_virtual` positions,
+        is cut off from the states again before a head sees them.
+        """
         return inputs
 
     def after(self, output: ModelOutput) -> Tensor:
-        """Make of the backbone's answer the states that the heads see, [b, t, d]."""
+        """Make of the backbone's answer the states that the heads see, [b, (p +) t, d]."""
         return output.last_hidden_state
+
+    def merge(self, backbone: Backbone) -> Callable[[], None]:
+        """Put what was learned into plain layers that compute the same, where there are wrappers.
+
+        Returns:
+            what puts the wrappers back: the pretrained weights inside them were never touched.
+
+        Raises:
+            ValueError: if plain layers cannot carry this strategy, or a learned weight is not
+                finite. The backbone is then as it was.
+        """
+        slots = [slot for block in backbone.blocks for slot in block.projections().values()]
+        wrapped = [(slot, slot.module) for slot in slots if hasattr(slot.module, "merged")]
+        plain = [wrapper.merged() for _, wrapper in wrapped]
+        for (slot, _), layer in zip(wrapped, plain, strict=True):
+            slot.replace(layer)
+
+        def unmerge() -> None:
+            for slot, wrapper in wrapped:
+                slot.replace(wrapper)
+
+        return unmerge
 
     def head(self, d: int, n_out: int, pool: str) -> heads.Head:
         """A new task head; the default is one linear layer."""
@@ -94,7 +134,25 @@ def chosen_blocks(backbone: Backbone, layers: tuple[int, ...]) -> list[Block]:
     n_blocks = len(backbone.blocks)
     outside = [layer for layer in layers if layer not in range(n_blocks)]
     if outside:
+        nearest = min(range(n_blocks), key=lambda layer: abs(layer - outside[0]))
         raise ValueError(
-            f"--strategy.layers: this model has layers 0..{n_blocks - 1}, got {outside[0]}"
+            f"--strategy.layers: this model has layers 0..{n_blocks - 1}, got {outside[0]}; the "
+            f"nearest is {nearest}"
         )
     return [backbone.blocks[layer] for layer in sorted(set(layers))] or backbone.blocks
+
+
+def plain_linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+    """A linear layer of copies of these weights, frozen.
+
+    Raises:
+        ValueError: if one of them is not finite.
+    """
+    if not weight.isfinite().all() or (bias is not None and not bias.isfinite().all()):
+        raise ValueError("a learned weight is not finite; a merged layer would answer NaN")
+    d_out, d_in = weight.shape
+    linear = nn.Linear(d_in, d_out, bias=bias is not None, device=weight.device)
+    linear.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
+    if bias is not None:
+        linear.bias = nn.Parameter(bias.detach().clone().float(), requires_grad=False)
+    return linear

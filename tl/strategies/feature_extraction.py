@@ -1,5 +1,6 @@
 """Feature extraction: only a head over a frozen backbone learns (arXiv 1810.04805, §5.3)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -62,7 +63,7 @@ class FeatureExtraction(TransferAdaptor):
     def attach(self, backbone: Backbone) -> None:
         backbone.requires_grad_(False)
         backbone.fixed = True
-        self.mix = ScalarMix(len(backbone.blocks) + 1) if self.options.states == "mix" else None
+        self.mix = ScalarMix(backbone.n_states) if self.options.states == "mix" else None
 
     def before(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         return inputs if self.mix is None else inputs | {"output_hidden_states": True}
@@ -71,6 +72,11 @@ class FeatureExtraction(TransferAdaptor):
         if self.mix is None:
             return output.last_hidden_state
         return self.mix(output.hidden_states)
+
+    def merge(self, backbone: Backbone) -> Callable[[], None]:
+        if self.mix is not None:
+            raise ValueError("a learned mix of all layers is not a weight of any of them")
+        return super().merge(backbone)
 
     def head(self, d: int, n_out: int, pool: str) -> heads.Head:
         return heads.make(self.options.head, d, n_out, pool)

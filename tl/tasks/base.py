@@ -112,6 +112,10 @@ class Task(ABC):
             "pieces; what lies beyond it is cut (see --task.max-length)"
         ]
 
+    def piece_ids(self, text: str) -> list[int]:
+        """The ids of a text's word pieces alone, without special tokens."""
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
     def collate(self, examples: list[Example]) -> Batch:
         """Pad examples into one batch."""
         inputs = pad_inputs(examples, filler_id(self.tokenizer))
