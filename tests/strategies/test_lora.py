@@ -7,7 +7,6 @@ import torch
 from tiny import CONFIGS, tiny_backbone
 from torch import nn
 
-from tl.backbones.base import PROJECTIONS
 from tl.strategies.lora import LoRA, LoRALinear, Options
 
 FAMILIES = list(CONFIGS)
@@ -114,17 +113,36 @@ def test_dropout_falls_on_the_input_of_the_low_rank_path():
 )
 def test_the_targets_are_wrapped_in_every_layer_and_nothing_else(family, targets):
     backbone = attached(family, r=2, targets=targets)
-    wrapped = PROJECTIONS if targets == ("all",) else targets
+    n_expected = 0
     for block in backbone.blocks:
-        for name in PROJECTIONS:
-            assert isinstance(getattr(block, name).module, LoRALinear) == (name in wrapped), name
-    n_wrapped = sum(isinstance(module, LoRALinear) for module in backbone.modules())
-    assert n_wrapped == len(wrapped) * len(backbone.blocks)
+        for name, slot in block.projections().items():
+            expected = targets == ("all",) or name.removeprefix("cross.") in targets
+            assert isinstance(slot.module, LoRALinear) == expected, name
+            n_expected += expected
+    assert sum(isinstance(module, LoRALinear) for module in backbone.modules()) == n_expected
+
+
+@pytest.mark.parametrize("family", ["mt5", "bart", "encoder-decoder"])
+def test_cross_attention_can_be_adapted_alone(family):
+    backbone = attached(family, r=2, targets=("cross.query",))
+    wrapped = {
+        name
+        for block in backbone.blocks
+        for name, slot in block.projections().items()
+        if isinstance(slot.module, LoRALinear)
+    }
+    assert wrapped == {"cross.query"}
+
+
+def test_chosen_layers_without_the_target_are_refused():
+    strategy = LoRA(Options(targets=("cross.query",), layers=(0,)))
+    with pytest.raises(ValueError, match="none of the chosen layers has one"):
+        strategy.check(tiny_backbone("mt5"))
 
 
 def test_a_target_given_twice_is_wrapped_once():
     backbone = attached("bert", r=2, targets=("query", "query"))
-    assert type(backbone.blocks[0].query.module.frozen) is nn.Linear
+    assert type(backbone.blocks[0].attention.query.module.frozen) is nn.Linear
 
 
 def test_a_misspelt_target_is_answered_with_the_right_one():
