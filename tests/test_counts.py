@@ -11,7 +11,16 @@ import time
 
 import pytest
 from tiny import write_splits
-from transformers import BertConfig, GPT2Config, LlamaConfig, RobertaConfig
+from transformers import (
+    BartConfig,
+    BertConfig,
+    DebertaV2Config,
+    GPT2Config,
+    LlamaConfig,
+    MT5Config,
+    RobertaConfig,
+    T5Config,
+)
 
 from tl.build import plan
 from tl.config import parse
@@ -50,6 +59,48 @@ MODELS = {
         num_key_value_heads=8,
         head_dim=128,
         tie_word_embeddings=True,
+    ),
+}
+
+
+def t5(kind, d, n_layers, n_heads, d_ff, **options):
+    sizes = {"d_model": d, "num_layers": n_layers, "num_heads": n_heads, "d_ff": d_ff}
+    return kind(**sizes, d_kv=64, **options)
+
+
+def bart(d, n_layers):
+    return BartConfig(
+        d_model=d,
+        encoder_layers=n_layers,
+        decoder_layers=n_layers,
+        encoder_attention_heads=d // 64,
+        decoder_attention_heads=d // 64,
+        encoder_ffn_dim=4 * d,
+        decoder_ffn_dim=4 * d,
+    )
+
+
+MODELS |= {
+    "t5-small": t5(T5Config, 512, 6, 8, 2048),
+    "t5-base": t5(T5Config, 768, 12, 12, 3072),
+    "t5-large": t5(T5Config, 1024, 24, 16, 4096),
+    "mt5-small": t5(MT5Config, 512, 8, 6, 1024),  # 6 heads of 64 are not 512
+    "mt5-base": t5(MT5Config, 768, 12, 12, 2048),
+    "bart-base": bart(768, 6),
+    "bart-large": bart(1024, 12),
+    "deberta-v3-base": DebertaV2Config(
+        vocab_size=128100,
+        hidden_size=768,
+        num_hidden_layers=12,
+        num_attention_heads=12,
+        intermediate_size=3072,
+        relative_attention=True,
+        pos_att_type=["p2c", "c2p"],
+        position_buckets=256,
+        norm_rel_ebd="layer_norm",
+        share_att_key=True,
+        position_biased_input=False,
+        type_vocab_size=0,
     ),
 }
 POOLER = {768: 768 * 768 + 768, 1024: 1024 * 1024 + 1024}  # the published totals hold it, ours not
@@ -102,6 +153,13 @@ def head_of(planned):
         ("llama-2-7b", 6_738_415_616 - 32_000 * 4_096),  # the language-model head is not loaded
         ("llama-3.2-1b", 1_235_814_400),  # its head is the embedding, tied
         ("llama-3.2-3b", 3_212_749_824),
+        ("t5-small", 60_506_624),
+        ("t5-base", 222_903_552),
+        ("t5-large", 737_668_096),
+        ("mt5-base", 390_315_264),
+        ("bart-base", 139_420_416),
+        ("bart-large", 406_291_456),
+        ("deberta-v3-base", 183_831_552),
     ],
 )
 def test_backbones_have_the_published_number_of_weights(counted, model, published):
@@ -141,11 +199,103 @@ def test_lora_on_bert_base(counted, data, words, tuner, head):
         ("llama-3.2-1b", (), 851_968),  # grouped queries: the value projection is narrow
         ("llama-3.2-3b", ("--strategy.r", "32"), 9_175_040),
         ("llama-2-7b", ("--strategy.r", "16", "--strategy.targets", "all"), 39_976_960),
+        ("deberta-v3-base", (), 294_912),
+        # An encoder-decoder has three kinds of attention, and each has a query and a value.
+        ("t5-small", (), 294_912),
+        ("t5-base", (), 884_736),
+        ("t5-large", (), 2_359_296),
+        ("mt5-small", (), 344_064),
+        ("mt5-base", (), 884_736),
+        ("bart-base", (), 442_368),
+        ("bart-large", (), 1_179_648),
+        ("bert-base", ("--strategy.dora",), 294_912 + 24 * 768),
+        ("llama-3.2-3b", ("--strategy.dora", "--strategy.r", "32"), 9_289_728),
     ],
 )
 def test_lora_on_other_models(counted, model, words, tuner):
     planned = counted(model, "lora", *words)
     assert planned["trainable_parameters"] - head_of(planned) == tuner
+
+
+@pytest.mark.parametrize(
+    ("model", "length", "hidden", "tuner"),
+    [
+        ("bert-base", 20, 0, 368_640),
+        ("roberta-large", 20, 0, 983_040),
+        ("gpt2", 20, 0, 368_640),
+        ("gpt2-medium", 20, 0, 983_040),
+        ("llama-2-7b", 20, 0, 5_242_880),
+        ("llama-3.2-1b", 20, 0, 327_680),
+        ("llama-3.2-3b", 20, 0, 1_146_880),
+        # Three prefixes, as in the paper; PEFT has one, half of which never learns.
+        ("t5-base", 20, 0, 1_105_920),
+        ("bart-base", 20, 0, 552_960),
+        ("bart-large", 20, 0, 1_474_560),
+        ("deberta-v3-base", 30, 0, 552_960),
+        ("t5-base", 30, 0, 1_658_880),
+        ("mt5-base", 30, 0, 1_658_880),
+        ("bart-large", 30, 0, 2_211_840),
+        ("bert-base", 20, 512, 9_864_704),
+        ("gpt2", 10, 768, 14_772_480),
+        ("gpt2-medium", 5, 512, 25_744_896),
+        ("bert-base", 30, 512, 9_872_384),
+        ("roberta-large", 30, 512, 25_770_496),
+        ("t5-base", 30, 512, 29_617_152),
+        ("bart-base", 30, 512, 15_433_728),
+        ("bart-large", 30, 512, 39_489_024),
+        ("llama-3.2-1b", 30, 512, 9_515_520),
+    ],
+)
+def test_prefixes(counted, model, length, hidden, tuner):
+    words = ("--strategy.length", str(length), "--strategy.hidden", str(hidden))
+    planned = counted(model, "prefix", *words)
+    assert planned["trainable_parameters"] - head_of(planned) == tuner
+
+
+@pytest.mark.parametrize(
+    ("model", "length", "tuner"),
+    [
+        ("bert-base", 40, 30_720),
+        ("gpt2", 40, 30_720),
+        ("roberta-large", 20, 20_480),
+        ("t5-base", 20, 15_360),
+        ("t5-large", 100, 102_400),
+    ],
+)
+def test_prompts(counted, model, length, tuner):
+    planned = counted(model, "prompt", "--strategy.length", str(length))
+    assert planned["trainable_parameters"] - head_of(planned) == tuner
+
+
+@pytest.mark.parametrize(
+    ("model", "tuner"),
+    [
+        # As in the paper; PEFT's 64,512 scale attention's output too, by a name that fits twice.
+        ("bert-base", 55_296),
+        ("roberta-large", 147_456),
+        ("gpt2", 55_296),
+        ("deberta-v3-base", 55_296),
+        ("t5-base", 129_024),
+        ("t5-large", 344_064),
+        ("mt5-base", 104_448),
+        ("bart-base", 64_512),
+        ("bart-large", 172_032),
+        ("llama-2-7b", 614_400),
+        ("llama-3.2-3b", 286_720),
+    ],
+)
+def test_ia3(counted, model, tuner):
+    planned = counted(model, "ia3")
+    assert planned["trainable_parameters"] - head_of(planned) == tuner
+
+
+@pytest.mark.parametrize(
+    ("model", "biases"),
+    [("bert-base", 102_144), ("bert-large", 271_360), ("gpt2", 102_144), ("bart-base", 125_952)],
+)
+def test_bitfit(counted, model, biases):
+    planned = counted(model, "bitfit")
+    assert planned["trainable_parameters"] - head_of(planned) == biases
 
 
 def adapter_words(placement, size):
@@ -154,7 +304,12 @@ def adapter_words(placement, size):
 
 @pytest.mark.parametrize(
     ("model", "adapters", "norms"),
-    [("bert-base", 2_379_264, 38_400), ("bert-large", 6_343_680, 100_352)],
+    [
+        ("bert-base", 2_379_264, 38_400),
+        ("bert-large", 6_343_680, 100_352),
+        ("t5-base", 24 * 2 * (2 * 768 * 64 + 64 + 768), 47_616),
+        ("llama-3.2-1b", 16 * 2 * (2 * 2048 * 64 + 64 + 2048), 67_584),
+    ],
 )
 def test_houlsby_with_its_layer_norms(counted, model, adapters, norms):
     planned = counted(model, "adapter", *adapter_words("houlsby", 64))
@@ -176,6 +331,13 @@ def test_houlsby_with_its_layer_norms(counted, model, adapters, norms):
         ("bert-base", "parallel", 2, 7_091_712),
         ("roberta-large", "parallel", 2, 25_202_688),
         ("llama-3.2-1b", "parallel", 2, 67_158_016),
+        ("deberta-v3-base", "houlsby", 16, 1_789_056),
+        ("t5-base", "houlsby", 16, 3_578_112),
+        ("mt5-base", "pfeiffer", 16, 1_789_056),
+        ("t5-base", "parallel", 2, 14_183_424),
+        ("bart-base", "houlsby", 16, 1_789_056),
+        ("bart-large", "houlsby", 16, 6_343_680),
+        ("bart-large", "parallel", 2, 25_202_688),
     ],
 )
 def test_adapters_without_norms(counted, model, placement, reduction, adapters):

@@ -1,5 +1,6 @@
 """Tiny models and data sets, made in code: what a test needs of a checkpoint, in milliseconds."""
 
+import copy
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,7 +93,7 @@ VOCABULARY = (*SPECIAL.values(), *GOOD, *BAD, *NEUTRAL, *PEOPLE, *PLACES, *PIECE
 def tiny_network(family: str) -> nn.Module:
     """A seeded random network as transformers makes it."""
     torch.manual_seed(0)
-    return new_network(CONFIGS[family])
+    return new_network(copy.deepcopy(CONFIGS[family]))  # a network writes into its configuration
 
 
 def cut_network(network: nn.Module, family: str) -> Backbone:

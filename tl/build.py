@@ -123,6 +123,8 @@ def build(config: Config, dataset: Dataset, labels: list[str] | None = None) -> 
     task = resolve(TASKS, config.task, "task")(config.task_options, dataset, tokenizer, labels)
     backbone = load_backbone(config)
     mark = fingerprint(backbone)
+    if config.gradient_checkpointing:
+        backbone.checkpoint_activations()
     model = adapt(backbone, config, task)
     model.store_frozen(dtype)
     return Setup(config, task, model.to(where), mark, where, dtype)

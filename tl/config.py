@@ -65,6 +65,9 @@ class Config:
         None, "stop after so many epochs without a better validation score",
         interval="[1, inf)", group=HOW,
     )  # fmt: skip
+    gradient_checkpointing: bool = option(
+        False, "compute activations anew in the backward pass: less memory, more time", group=HOW
+    )
     precision: Literal["auto", "bf16", "fp32"] = option(
         "auto", "matrix products in bfloat16 where the processor has it", group=HOW
     )

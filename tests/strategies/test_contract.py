@@ -9,6 +9,7 @@ import safetensors.torch
 import torch
 from adapted import REFUSED, VARIANTS, adapted, config_of, examples, logits_of, task_of
 from tiny import tiny_backbone
+from torch import nn
 
 from tl import build, optim
 from tl.checkpoint import fingerprint, load_learned, save_learned
@@ -103,12 +104,12 @@ def test_adapters_without_an_update_change_nothing(variant, family):
     assert torch.equal(after, before)
 
 
-def stir(model):
+def stir(model, size=0.3):
     """Give everything that learns values that no initialisation would give."""
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:
-                parameter.add_(0.3 * torch.randn_like(parameter))
+                parameter.add_(size * torch.randn_like(parameter))
 
 
 @every_task
@@ -289,3 +290,81 @@ def test_micro_batches_add_up_to_the_gradient_of_one_batch(variant, family, task
     assert found.keys() == expected.keys() == learns
     for name in learns:
         torch.testing.assert_close(found[name], expected[name], rtol=1e-4, atol=1e-6)
+
+
+@every_pair
+def test_gradient_checkpointing_changes_no_gradient(variant, family):
+    """With dropout on: a layer that is computed again draws the masks that it drew before."""
+    model, task = adapted(variant, family, "ner")
+    torch.manual_seed(0)
+    stir(model)
+    model.train()
+    batches = [task.collate(examples(task, LENGTHS))]
+    torch.manual_seed(1)
+    expected = gradients(model, task, batches)
+    model.backbone.checkpoint_activations()
+    runs = []
+    lowest = model.backbone.blocks[0].attention.query.module
+    lowest.register_forward_hook(lambda *_: runs.append(1))
+    torch.manual_seed(1)
+    found = gradients(model, task, batches)
+    # DeBERTa's one projection of keys and queries works for positions too.
+    per_pass = 1 + (family == "deberta-v2")
+    assert len(runs) == per_pass * (1 if model.backbone.fixed else 2)
+    assert (
+        found.keys()
+        == expected.keys()
+        == {n for n, p in model.named_parameters() if p.requires_grad}
+    )
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-6, atol=1e-7)
+
+
+MERGED = [v for v in VARIANTS if v.startswith(("lora", "dora", "ia3", "full", "bitfit"))]
+UNMERGED = {
+    "adapter houlsby": "layers of their own, with a nonlinearity",
+    "prefix": "adds keys and values that no weight",
+    "prompt random": "is an input, not a weight",
+    "features mlp mix": "a learned mix of all layers is not a weight",
+}
+
+
+@pairs(MERGED)
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-6), (torch.float64, 1e-12)])
+def test_a_merged_network_says_the_same_and_comes_apart_again(variant, family, dtype, close):
+    model, task = adapted(variant, family, "classification")
+    torch.manual_seed(0)
+    # Small steps, as training makes them: T5's unscaled scores magnify the rounding of large ones.
+    stir(model.to(dtype).eval(), 0.02 if dtype is torch.float32 else 0.3)
+    batch = task.collate(examples(task, LENGTHS))
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    with torch.no_grad():
+        expected = model(batch)
+        unmerge = model.adaptor.merge(model.backbone)
+        for block in model.backbone.blocks:
+            assert all(type(slot.module) is nn.Linear for slot in block.projections().values())
+        torch.testing.assert_close(model(batch), expected, rtol=close, atol=close)
+        unmerge()
+        assert torch.equal(model(batch), expected)
+    after = dict(model.named_parameters())
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
+@pairs([v for v in MERGED if v.startswith(("lora", "dora", "ia3"))])
+def test_what_is_not_finite_is_not_merged(variant, family):
+    model, _ = adapted(variant, family, "classification")
+    learned = [p for n, p in model.named_parameters() if p.requires_grad and "heads" not in n]
+    with torch.no_grad():
+        learned[-1].flatten()[0] = torch.nan
+    types = [type(module) for module in model.modules()]
+    with pytest.raises(ValueError, match="a learned weight is not finite"):
+        model.adaptor.merge(model.backbone)
+    assert [type(module) for module in model.modules()] == types
+
+
+@pairs(UNMERGED)
+def test_what_plain_weights_cannot_carry_is_not_merged(variant, family):
+    model, _ = adapted(variant, family, "classification")
+    with pytest.raises(ValueError, match=UNMERGED[variant]):
+        model.adaptor.merge(model.backbone)

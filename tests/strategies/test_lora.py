@@ -4,10 +4,12 @@ import math
 
 import pytest
 import torch
+from adapted import adapted, config_of
 from tiny import CONFIGS, tiny_backbone
 from torch import nn
 
-from tl.strategies.lora import LoRA, LoRALinear, Options
+from tl import build
+from tl.strategies.lora import DoRALinear, LoRA, LoRALinear, Options
 
 FAMILIES = list(CONFIGS)
 
@@ -159,3 +161,102 @@ def test_the_pretrained_weights_are_not_copied(family):
     strategy.attach(plain)
     frozen = {p.data_ptr() for p in plain.parameters() if not p.requires_grad}
     assert frozen == before
+
+
+def wild(kind, dtype=torch.float64, bias=True, **options):
+    """A wrapped layer whose A and B are far from their start."""
+    torch.manual_seed(0)
+    layer = kind(nn.Linear(5, 7, bias=bias), r=2, alpha=3.0, **options).to(dtype)
+    nn.init.normal_(layer.A)
+    nn.init.normal_(layer.B)
+    return layer.eval()
+
+
+@pytest.mark.parametrize("r", [1, 4, 9])
+def test_rslora_divides_by_the_root_of_the_rank(r):
+    frozen = nn.Linear(16, 16)
+    assert LoRALinear(frozen, r, 6.0, rslora=True).scale == 6.0 / r**0.5
+    assert LoRALinear(frozen, r, 6.0).scale == 6.0 / r
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_dora_gives_each_row_its_own_norm(bias):
+    """Eq. 5, a row at a time."""
+    layer = wild(DoRALinear, bias=bias)
+    nn.init.normal_(layer.magnitude)
+    x = torch.randn(4, 5).double()
+    expected = torch.zeros(4, 7).double()
+    for row in range(7):
+        direction = layer.frozen.weight[row] + 1.5 * layer.B[row] @ layer.A
+        weight = layer.magnitude[row] * direction / direction.norm()
+        expected[:, row] = x @ weight + (layer.frozen.bias[row] if bias else 0)
+    torch.testing.assert_close(layer(x), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_dora_starts_as_the_pretrained_layer():
+    torch.manual_seed(0)
+    frozen = nn.Linear(5, 7)
+    layer = DoRALinear(frozen, r=2, alpha=3.0)
+    assert torch.equal(layer.magnitude, frozen.weight.norm(dim=1))
+    x = torch.randn(4, 5)
+    torch.testing.assert_close(layer(x), frozen(x), rtol=1e-6, atol=1e-6)
+
+
+def test_the_norm_of_dora_is_a_constant_for_the_gradient():
+    """§4.3: ∇_V = m/‖V‖·∇_W, without the projection that the norm would add."""
+    layer = wild(DoRALinear, bias=False)
+    x = torch.randn(4, 5).double()
+    layer(x).square().sum().backward()
+    with torch.no_grad():
+        direction = layer.frozen.weight + 1.5 * layer.B @ layer.A
+        norm = direction.norm(dim=1)
+        factor = (layer.magnitude / norm).unsqueeze(1)
+        of_weight = 2 * (x @ (factor * direction).T).T @ x  # ∂Σh²/∂W
+        torch.testing.assert_close(layer.B.grad, 1.5 * (factor * of_weight) @ layer.A.T)
+        of_magnitude = (of_weight * direction).sum(dim=1) / norm
+        torch.testing.assert_close(layer.magnitude.grad, of_magnitude)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-6), (torch.float64, 1e-12)])
+@pytest.mark.parametrize("kind", [LoRALinear, DoRALinear])
+def test_a_merged_layer_computes_the_same(kind, dtype, close, bias):
+    layer = wild(kind, dtype, bias)
+    x = torch.randn(4, 5).to(dtype)
+    merged = layer.merged()
+    assert type(merged) is nn.Linear
+    torch.testing.assert_close(merged(x), layer(x), rtol=close, atol=close)
+
+
+def test_a_hundred_merges_leave_the_pretrained_weight_as_it_was():
+    layer = wild(LoRALinear, torch.float32)
+    before = layer.frozen.weight.clone()
+    for _ in range(100):
+        layer.merged()
+    assert torch.equal(layer.frozen.weight, before)
+
+
+def test_a_frozen_layer_in_bfloat16_merges_in_single_precision():
+    layer = LoRALinear(nn.Linear(5, 7).to(torch.bfloat16), r=2, alpha=3.0).float()
+    layer.frozen.to(torch.bfloat16)
+    assert layer.merged().weight.dtype == torch.float32
+
+
+def test_lora_plus_gives_b_a_rate_of_its_own():
+    """The peers' four groups: A and B apart, the head as ever; nothing twice."""
+    model, _ = adapted("lora fast B", "bert", "ner")
+    config = config_of("ner", "lora fast B", lr=1e-3)
+    groups = {group.name: group for group in build.param_groups(model, config)}
+    names = {id(p): name for name, p in model.named_parameters()}
+    for name, group in groups.items():
+        found = {names[id(p)].rpartition(".")[2] for p in group.params}
+        if name == "block01/B":
+            assert found == {"B"}
+            assert group.lr == 4e-3
+        elif name == "block01":
+            assert found == {"A"}
+            assert group.lr == 1e-3
+        else:
+            assert name.startswith("head")
+            assert group.lr == 1e-3
+    assert "block01/B" in groups

@@ -164,6 +164,12 @@ class Backbone(nn.Module):
     def train(self, mode: bool = True) -> "Backbone":
         return super().train(mode and not self.fixed)
 
+    def checkpoint_activations(self) -> None:
+        """From now on, keep only what enters each block while training, and compute the rest anew
+        in the backward pass (arXiv 1604.06174): less memory, about a third more time.
+        """
+        self.model.activation_checkpointing_enable()
+
     def complete(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Add what an encoder-decoder reads and a task that only labels does not give.
 

@@ -154,5 +154,5 @@ def plain_linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
     linear = nn.Linear(d_in, d_out, bias=bias is not None, device=weight.device)
     linear.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
     if bias is not None:
-        linear.bias = nn.Parameter(bias.detach().clone().float(), requires_grad=False)
+        linear.bias = nn.Parameter(bias.detach().to(weight.dtype, copy=True), requires_grad=False)
     return linear

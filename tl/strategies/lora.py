@@ -92,8 +92,8 @@ class LoRALinear(nn.Module):
         return self.frozen(x) + self.update(x)
 
     def merged_weight(self) -> Tensor:
-        """W₀ + (α/r)·BA, in float32."""
-        return self.frozen.weight.float() + self.scale * (self.B @ self.A)
+        """W₀ + (α/r)·BA, in the precision of what learns."""
+        return self.frozen.weight.to(self.B.dtype) + self.scale * (self.B @ self.A)
 
     @torch.no_grad()
     def merged(self) -> nn.Linear:

@@ -17,7 +17,7 @@ from tl.strategies.base import TransferAdaptor
 class Options:
     """A prefix for every attention layer."""
 
-    default_lr: ClassVar[float] = 1e-2
+    default_lr: ClassVar[float] = 2e-2
     length: int = option(20, "p, number of prefix positions", interval="[1, inf)")
     hidden: int = option(
         0,
@@ -86,7 +86,7 @@ class PrefixTuning(TransferAdaptor):
     has three kinds: of the encoder, of the decoder, of its look at the encoder (§4.2); with an MLP,
     one each. Where positions are rotated into keys, a prefix has none.
 
-    Default rate 1e-2: chosen on the validation split of emotion for MiniLM. P-tuning v2 used 5e-3
+    Default rate 2e-2: chosen on the validation split of emotion for MiniLM. P-tuning v2 used 5e-3
     to 3e-2, the paper 5e-5 with its MLP.
     """
 

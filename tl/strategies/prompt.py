@@ -17,7 +17,7 @@ class Options:
     """Virtual tokens."""
 
     default_lr: ClassVar[float] = 3e-2
-    length: int = option(20, "p, number of virtual tokens", interval="[1, inf)")
+    length: int = option(40, "p, number of virtual tokens", interval="[1, inf)")
     init: Literal["random", "vocabulary", "text", "labels"] = option(
         "vocabulary",
         "their values at the start (§3.2): random in [-0.5, 0.5]; embeddings of words drawn from "

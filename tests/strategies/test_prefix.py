@@ -1,0 +1,206 @@
+"""Prefix tuning: keys and values that every layer may look at, where the papers have them."""
+
+import math
+
+import pytest
+import torch
+from adapted import adapted, config_of, examples, logits_of, task_of
+from tiny import CONFIGS, tiny_backbone, tiny_network
+from torch import nn
+from transformers import DynamicCache
+
+from tl import build
+from tl.attention import attention
+from tl.strategies.prefix import Options, Prefix, PrefixTuning, ReparametrizedPrefix, Trunk
+
+ENCODER_DECODERS = ["t5", "mt5", "bart", "encoder-decoder"]
+IDS = torch.randint(4, 40, (3, 6), generator=torch.Generator().manual_seed(0))
+INPUTS = {"input_ids": IDS, "attention_mask": torch.ones_like(IDS)}
+
+
+def attached(family, **options):
+    backbone = tiny_backbone(family)
+    torch.manual_seed(0)
+    strategy = PrefixTuning(Options(**({"length": 3, "init_std": 1.0} | options)))
+    strategy.attach(backbone)
+    return backbone, strategy
+
+
+def prefixes(backbone):
+    return [m for m in backbone.modules() if isinstance(m, Prefix | ReparametrizedPrefix)]
+
+
+def plain_attention(query, key, value, mask, prefix):
+    """Eq. 3 with every number written out: [h, t, k] each, a key at a time."""
+    h, t, k = query.shape
+    out = torch.zeros_like(query)
+    for i in range(h):
+        for row in range(t):
+            scores, values = [], []
+            for own_key, own_value in zip(prefix[0][i], prefix[1][i], strict=True):
+                scores.append(math.exp(query[i, row] @ own_key / math.sqrt(k)))
+                values.append(own_value)
+            for column in range(t):
+                if mask[row, column]:
+                    scores.append(math.exp(query[i, row] @ key[i, column] / math.sqrt(k)))
+                    values.append(value[i, column])
+            mixed = sum(s * v for s, v in zip(scores, values, strict=True))
+            out[i, row] = mixed / sum(scores)
+    return out
+
+
+def test_a_prefix_adds_its_positions_to_every_softmax():
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 1, 2, 4, 5).double()
+    module = nn.Module()
+    module.prefix = Prefix(*torch.randn(2, 2, 3, 5).double())
+    seen = torch.ones(4, 4).tril().bool()
+    additive = torch.zeros(1, 1, 4, 4).double().masked_fill(~seen, -1e30)
+    found, weights = attention(module.eval(), query, key, value, additive)
+    own = [x.detach() for x in module.prefix()]
+    expected = plain_attention(query[0], key[0], value[0], seen, own)
+    torch.testing.assert_close(found[0].transpose(0, 1), expected, rtol=1e-10, atol=1e-10)
+    assert weights.shape == (1, 2, 4, 3 + 4)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(1, 2, 4).double())
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "qwen2", "mistral"])
+def test_a_prefix_equals_keys_and_values_handed_over_as_a_cache(family):
+    """The official mechanism, where it is right: positions start at 0, nothing is padded."""
+    backbone, _ = attached(family)
+    found = backbone(INPUTS).last_hidden_state
+    plain = tiny_network(family).eval()
+    cache = DynamicCache(config=plain.config)
+    for i, block in enumerate(backbone.blocks):
+        key, value = block.attention.module.prefix()
+        cache.update(key.expand(3, -1, -1, -1), value.expand(3, -1, -1, -1), i)
+    expected = plain(
+        input_ids=IDS,
+        past_key_values=cache,
+        position_ids=torch.arange(6).expand(3, -1),
+        attention_mask=torch.ones(3, 3 + 6, dtype=torch.long),
+    ).last_hidden_state
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_every_row_of_every_prefix_gets_a_gradient(family):
+    """A well-known library leaves half of them dead on encoder-decoders (fault 1 of its kind)."""
+    model, task = adapted("prefix", family, "classification")
+    model.eval()
+    batch = task.collate(examples(task, [5, 4]))
+    task.loss_sum(model(batch), batch).backward()
+    found = prefixes(model.backbone)
+    assert len(found) == sum(len(block.attentions()) for block in model.backbone.blocks)
+    for prefix in found:
+        for parameter in (prefix.key, prefix.value):
+            assert (parameter.grad.abs().amax(dim=(0, 2)) > 0).all()
+    assert len({p.data_ptr() for prefix in found for p in prefix.parameters()}) == 2 * len(found)
+
+
+@pytest.mark.parametrize("family", ENCODER_DECODERS)
+def test_an_encoder_decoder_has_three_kinds_of_prefix(family):
+    backbone, strategy = attached(family, hidden=5)
+    assert set(strategy.trunks) == {"encoder", "decoder", "cross"}
+    n_decoder = backbone.n_states - 1
+    kinds = [(block.cross is not None, list(block.attentions())) for block in backbone.blocks]
+    assert (
+        kinds
+        == [(False, ["self"])] * (len(kinds) - n_decoder) + [(True, ["self", "cross"])] * n_decoder
+    )
+    trunk_of = {id(trunk): kind for kind, trunk in strategy.trunks.items()}
+    for block in backbone.blocks:
+        for place, made in block.attentions().items():
+            expected = "cross" if place == "cross" else "decoder" if block.cross else "encoder"
+            assert trunk_of[id(made.module.prefix._trunk[0])] == expected
+
+
+@pytest.mark.parametrize("family", ["t5", "mt5"])
+def test_heads_may_be_wider_than_the_model_over_their_number(family):
+    backbone, _ = attached(family)
+    assert {tuple(p.key.shape) for p in prefixes(backbone)} == {(2, 3, 12)}  # d / h is 8
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2"])
+def test_grouped_queries_share_the_prefix_of_their_key_head(family):
+    backbone, _ = attached(family)
+    assert {tuple(p.key.shape) for p in prefixes(backbone)} == {(1, 3, 8)}
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "gpt2", "bart"])
+def test_a_prefix_takes_no_position_from_the_text(family):
+    """With keys that no query likes, a text has the states that it has without a prefix."""
+    backbone, _ = attached(family)
+    limit = backbone.n_positions
+    ids = torch.randint(4, 40, (1, limit), generator=torch.Generator().manual_seed(0))
+    inputs = backbone.complete({"input_ids": ids, "attention_mask": torch.ones_like(ids)})
+    with torch.no_grad():
+        assert backbone(inputs).last_hidden_state.isfinite().all()  # as long as ever
+        for block in backbone.blocks:
+            for place in block.attentions().values():
+                place.module.prefix = Silent(place)
+        found = backbone(inputs).last_hidden_state
+        expected = tiny_backbone(family)(inputs).last_hidden_state
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+class Silent(nn.Module):
+    """A prefix of zero values; its keys match as much as one padded position would: not at all."""
+
+    def __init__(self, place):
+        super().__init__()
+        self.zeros = torch.zeros(place.n_kv_heads, 0, place.head_width)
+
+    def forward(self):
+        return self.zeros, self.zeros
+
+
+def test_the_mlp_makes_the_prefix_that_the_paper_describes():
+    torch.manual_seed(0)
+    trunk = Trunk(length=3, d=4, hidden=5).double()
+    made = ReparametrizedPrefix(trunk, n_heads=2, width=6).double()
+    key, value = made()
+    for i in range(3):
+        inner = torch.tanh(trunk.dense.weight @ trunk.seed[i] + trunk.dense.bias)
+        row = made.dense.weight @ inner + made.dense.bias  # keys of both heads, then values
+        torch.testing.assert_close(key[:, i].flatten(), row[:12])
+        torch.testing.assert_close(value[:, i].flatten(), row[12:])
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_folding_the_mlp_away_changes_no_logit(family):
+    model, task = adapted("prefix by mlp", family, "ner")
+    data = examples(task, [5, 3])
+    before = logits_of(model, task, data)
+    made = {n for n, p in model.named_parameters() if p.requires_grad}
+    model.adaptor.fold(model.backbone)
+    after = logits_of(model, task, data)
+    assert all(torch.equal(x, y) for x, y in zip(before, after, strict=True))
+    left = {n for n, p in model.named_parameters() if p.requires_grad}
+    assert not any("dense" in n or "trunk" in n for n in left - {n for n in left if "heads" in n})
+    assert left != made
+
+
+def test_training_can_go_on_from_what_was_saved():
+    """All that made the prefixes is in the file, the MLP too."""
+    model, task = adapted("prefix by mlp", "bert", "ner", seed=1)
+    again, _ = adapted("prefix by mlp", "bert", "ner", seed=2)
+    with torch.no_grad():
+        for name, tensor in again.learned().items():
+            tensor.copy_(model.learned()[name])
+    batch = task.collate(examples(task, [5, 3]))
+    for one in (model, again):
+        one.eval()
+        optimizer = torch.optim.SGD([p for p in one.parameters() if p.requires_grad], lr=0.1)
+        task.loss_sum(one(batch), batch).backward()
+        optimizer.step()
+    for name, tensor in model.learned().items():
+        assert torch.equal(again.learned()[name], tensor)
+
+
+def test_the_prefix_needs_no_fused_kernel_of_the_network():
+    config = config_of("ner", "prefix")
+    backbone = tiny_backbone("bert")
+    assert backbone.model.config._attn_implementation != "tl"
+    build.adapt(backbone, config, task_of(config))
+    assert backbone.model.config._attn_implementation == "tl"
