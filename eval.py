@@ -14,10 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tl.config import Config, parse
-
 if TYPE_CHECKING:  # torch is imported where it is used, so that --help answers at once
     from tl.build import Setup
+    from tl.config import Config
     from tl.data.records import Dataset
     from tl.runs import Run
 
@@ -94,20 +93,14 @@ def refuse_contradictions(args: argparse.Namespace) -> None:
 
 def evaluate_run(args: argparse.Namespace) -> None:
     """Load the run's model, then do what was asked with it."""
-    from tl.build import build
-    from tl.checkpoint import load_learned, read_metadata
-    from tl.data.records import Dataset
+    from tl import trained
     from tl.runs import Run
 
     run = Run(Path(args.run))
-    run.require()
-    metadata = read_metadata(run.learned)
-    config, _ = parse(["--config", str(run.config)])
-    if args.device is not None:
-        config = replace(config, device=args.device)
-    dataset, name = (Dataset("text", {}), "") if args.text else choose_data(args, config, run)
-    setup = build(config, dataset, labels=metadata["labels"])
-    load_learned(run.learned, setup.model.learned(), setup.backbone_fingerprint)
+    config = trained.config_of(run)
+    dataset, name = (None, "") if args.text else choose_data(args, config, run)
+    changes = {} if args.device is None else {"device": args.device}
+    setup = trained.load(run, dataset, **changes)
     if args.text:
         label_texts(setup, args.text, as_json=args.json)
     else:

@@ -34,9 +34,14 @@ def equal_bits(run, other):
 
 
 def refused(words, capsys, *parts, code=2):
+    """Run a training that must end with an error, whose message has all these parts."""
+    return refused_by(train.main, words, capsys, *parts, code=code)
+
+
+def refused_by(main, words, capsys, *parts, code=2):
     """Run a command line that must end with an error, whose message has all these parts."""
     capsys.readouterr()
-    assert train.main(words) == code
+    assert main(words) == code
     message = capsys.readouterr().err
     assert "Traceback" not in message
     for part in parts:

@@ -44,6 +44,10 @@ class Setup:
             "data_warnings": list(dataset.warnings),
         }
 
+    def metadata(self) -> dict[str, object]:
+        """What makes learned weights usable without the data they were learned from."""
+        return {"labels": self.task.labels, "backbone": self.backbone_fingerprint}
+
     def groups(self) -> list[ParamGroup]:
         """The optimizer's groups, named after what they hold."""
         return param_groups(self.model, self.config)

@@ -57,30 +57,39 @@ class Head(nn.Module):
         self, pool: str, project: nn.Module, contextualize: Contextualize | None = None
     ) -> None:
         super().__init__()
-        self.pool = POOLS[pool]
+        self.pool = pool
         self.project = project
         self.contextualize = contextualize
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         if self.contextualize is not None:
             hidden = self.contextualize(hidden, mask)
-        return self.project(self.pool(hidden, mask))
+        return self.project(POOLS[self.pool](hidden, mask))
 
 
 def make(kind: str, d: int, n_out: int, pool: str) -> Head:
-    """A new head: `linear`, `mlp`, or `transformer` (contextualized, then linear)."""
+    """A new head: `linear`, `mlp`, or `transformer` (contextualized, then linear).
+
+    On the last token, which decoders are pooled by, it has no bias: so have the classes of
+    transformers that classify with decoders, and a run can be exported to them.
+    """
+    bias = pool != "last"
     if kind == "transformer":
-        return Head(pool, linear(d, n_out), Contextualize(d))
-    return Head(pool, {"linear": linear, "mlp": mlp}[kind](d, n_out))
+        return Head(pool, linear(d, n_out, bias=bias), Contextualize(d))
+    return Head(pool, {"linear": linear, "mlp": mlp}[kind](d, n_out, bias=bias))
 
 
-def linear(d: int, n_out: int, dropout: float = 0.1) -> nn.Module:
-    """Dropout and one linear layer: d·c + c parameters."""
-    return nn.Sequential(nn.Dropout(dropout), nn.Linear(d, n_out))
+def linear(d: int, n_out: int, dropout: float = 0.1, *, bias: bool = True) -> nn.Module:
+    """Dropout and one linear layer: d·c parameters, and c for the bias."""
+    return nn.Sequential(nn.Dropout(dropout), nn.Linear(d, n_out, bias=bias))
 
 
-def mlp(d: int, n_out: int, dropout: float = 0.1) -> nn.Module:
+def mlp(d: int, n_out: int, dropout: float = 0.1, *, bias: bool = True) -> nn.Module:
     """One hidden layer of width d with tanh, as BERT's pooler and RoBERTa's head have it."""
     return nn.Sequential(
-        nn.Dropout(dropout), nn.Linear(d, d), nn.Tanh(), nn.Dropout(dropout), nn.Linear(d, n_out)
+        nn.Dropout(dropout),
+        nn.Linear(d, d),
+        nn.Tanh(),
+        nn.Dropout(dropout),
+        nn.Linear(d, n_out, bias=bias),
     )

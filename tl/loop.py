@@ -208,7 +208,7 @@ class Trainer:
         progress.step_of_epoch, progress.loss_sum, progress.n_targets = 0, 0.0, 0
         if scores[self.task.metric] > progress.best_score:
             progress.best_score, progress.best_epoch = scores[self.task.metric], progress.epoch
-            save_learned(self.run.learned, self.model.learned(), self.metadata())
+            save_learned(self.run.learned, self.model.learned(), self.setup.metadata())
         self.save()
         best = "  (best so far)" if progress.best_epoch == progress.epoch else ""
         score = f"{self.task.metric} {scores[self.task.metric]:.4f}"
@@ -217,10 +217,6 @@ class Trainer:
     def _out_of_patience(self) -> bool:
         patience = self.config.patience
         return patience is not None and self.progress.epoch - self.progress.best_epoch >= patience
-
-    def metadata(self) -> dict[str, object]:
-        """What makes learned weights usable without the data they were learned from."""
-        return {"labels": self.task.labels, "backbone": self.setup.backbone_fingerprint}
 
     def _belongs_to(self) -> dict[str, object]:
         """What must be the same when a run goes on."""

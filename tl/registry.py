@@ -33,8 +33,8 @@ TASKS = {
 }
 FAMILIES = {  # by the `model_type` of a checkpoint's config.json
     "bert": "tl.backbones.bert:FAMILY",
-    "roberta": "tl.backbones.bert:FAMILY",
-    "xlm-roberta": "tl.backbones.bert:FAMILY",
+    "roberta": "tl.backbones.bert:ROBERTA",
+    "xlm-roberta": "tl.backbones.bert:ROBERTA",
     "deberta-v2": "tl.backbones.deberta:FAMILY",  # v3 too
     "gpt2": "tl.backbones.gpt2:FAMILY",
     "llama": "tl.backbones.llama:FAMILY",

@@ -220,6 +220,25 @@ def language_head(model: nn.Module) -> list[nn.Module]:
 
 
 @dataclass(frozen=True)
+class PlainHead:
+    """A head as an export sees it: pool -> (dense, tanh) -> out; `pool` as in `tl.heads`."""
+
+    pool: str
+    out: nn.Linear
+    dense: nn.Linear | None = None
+
+
+TextHead = Callable[[PlainHead], tuple[Weights, dict[str, object]]]
+
+
+def no_text_head(head: PlainHead) -> tuple[Weights, dict[str, object]]:
+    raise ValueError(
+        "the class of transformers that classifies with this family feeds its decoder a shifted "
+        "text; ours reads the same text on both sides"
+    )
+
+
+@dataclass(frozen=True)
 class Family:
     """How models of one architecture are loaded and cut.
 
@@ -231,6 +250,9 @@ class Family:
         model_options: for `from_pretrained` and `from_config` of both.
         tokenizer_options: for `AutoTokenizer.from_pretrained`.
         restore: from the weights of the common form, by name, to those of the original.
+        text_head: the weights, and options of the configuration, by which the class of transformers
+            that classifies texts computes what a head of ours computes; ValueError if it cannot.
+        token_head: the name of the linear layer in the class that labels tokens, if there is one.
     """
 
     cut: Callable[[nn.Module], Backbone]
@@ -240,3 +262,5 @@ class Family:
     model_options: dict[str, object] = field(default_factory=dict)
     tokenizer_options: dict[str, object] = field(default_factory=dict)
     restore: Callable[[Weights], Weights] = dict
+    text_head: TextHead = no_text_head
+    token_head: str | None = None

@@ -1,7 +1,10 @@
 """BERT, RoBERTa and XLM-R encoders; with cross-attention, the decoders made of them."""
 
+from dataclasses import replace
+
 from torch import nn
 
+from tl.backbones import class_heads
 from tl.backbones.base import Attention, Backbone, Block, Family, Slot
 from tl.backbones.feed_forward import recut, restore
 
@@ -57,4 +60,7 @@ FAMILY = Family(
     model_options={"add_pooling_layer": False},
     tokenizer_options={"add_prefix_space": True},
     restore=restore,
+    text_head=class_heads.bert,
+    token_head="classifier",
 )
+ROBERTA = replace(FAMILY, text_head=class_heads.roberta)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from tl.attention import attention
+from tl.backbones import class_heads
 from tl.backbones.base import Attention, Backbone, Block, Family, Slot
 from tl.backbones.feed_forward import recut, restore
 
@@ -131,4 +132,4 @@ def cut(model: nn.Module) -> Backbone:
     )
 
 
-FAMILY = Family(cut, restore=restore)
+FAMILY = Family(cut, restore=restore, text_head=class_heads.deberta, token_head="classifier")

@@ -5,6 +5,7 @@ import re
 import torch
 from torch import Tensor, nn
 
+from tl.backbones import class_heads
 from tl.backbones.base import Attention, Backbone, Block, Family, Slot, Weights, language_head
 
 
@@ -108,4 +109,6 @@ FAMILY = Family(
     generator="AutoModelForCausalLM",
     tokenizer_options={"add_prefix_space": True},
     restore=restore,
+    text_head=class_heads.decoder,
+    token_head="classifier",
 )

@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from tl.backbones import class_heads
 from tl.backbones.base import Attention, Backbone, Block, Family, Slot, language_head
 
 
@@ -39,4 +40,6 @@ def cut(model: nn.Module) -> Backbone:
     )
 
 
-FAMILY = Family(cut, generator="AutoModelForCausalLM")
+FAMILY = Family(
+    cut, generator="AutoModelForCausalLM", text_head=class_heads.decoder, token_head="score"
+)

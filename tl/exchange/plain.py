@@ -1,0 +1,119 @@
+"""A trained run as a plain model of transformers, which `pipeline` loads."""
+
+import copy
+import re
+from pathlib import Path
+
+import torch
+import transformers
+from torch import nn
+
+from tl import heads
+from tl.backbones.base import Family, PlainHead, Weights
+from tl.backbones.pretrained import read_config
+from tl.build import Setup
+from tl.data.encode import filler_id
+from tl.registry import FAMILIES, resolve
+
+CLOSE = 1e-5  # the largest difference to our own logits that an export may have
+
+
+def family_of(setup: Setup) -> Family:
+    """The family of a run's model.
+
+    Raises:
+        ValueError: if transformers has no class that labels with it.
+    """
+    family = resolve(FAMILIES, read_config(setup.config.model).model_type, "model family")
+    if family.model != "AutoModel":
+        raise ValueError("transformers has no class that labels with an encoder-decoder of two")
+    return family
+
+
+def only_head(setup: Setup) -> PlainHead:
+    """The head of the run's task, layer by layer.
+
+    Raises:
+        ValueError: if it is more than one hidden layer and an output.
+    """
+    head: heads.Head = setup.model.heads[setup.task.name]
+    if head.contextualize is not None:
+        raise ValueError("no class of transformers has a transformer layer in its head")
+    *dense, out = [layer for layer in head.project if isinstance(layer, nn.Linear)]
+    return PlainHead(head.pool, out, *dense)
+
+
+def labels_tokens(setup: Setup) -> bool:
+    return only_head(setup).pool == "each"
+
+
+def head_weights(setup: Setup, family: Family) -> tuple[Weights, dict[str, object]]:
+    """The head in the form of the class that labels texts or tokens, and options for its config.
+
+    Raises:
+        ValueError: if that class cannot compute what the head computes.
+    """
+    head = only_head(setup)
+    if head.pool != "each":
+        weights, options = family.text_head(head)
+        return {n: w.detach() for n, w in weights.items() if w is not None}, options
+    if family.token_head is None:
+        raise ValueError("transformers has no class that labels tokens with this family's decoder")
+    if head.dense is not None:
+        raise ValueError("the class that labels tokens has no hidden layer in its head")
+    weights = {"weight": head.out.weight, "bias": head.out.bias}
+    return {f"{family.token_head}.{name}": w.detach() for name, w in weights.items()}, {}
+
+
+def labelling_network(setup: Setup, options: dict[str, object]) -> nn.Module:
+    """A new network, with random weights, of the class that `pipeline` takes for the task."""
+    config = copy.deepcopy(read_config(setup.config.model))
+    config.id2label = dict(enumerate(setup.task.labels))
+    config.label2id = {label: i for i, label in enumerate(setup.task.labels)}
+    for name, value in options.items():
+        setattr(config, name, value)
+    if config.pad_token_id is None:
+        config.pad_token_id = filler_id(setup.task.tokenizer)
+    kind = "Token" if labels_tokens(setup) else "Sequence"
+    loader = getattr(transformers, f"AutoModelFor{kind}Classification")
+    return loader.from_config(config)
+
+
+def export_plain(setup: Setup, folder: Path) -> None:
+    """Write model and tokenizer as `save_pretrained` does; what was learned is merged in.
+
+    Raises:
+        ValueError: if plain weights, or the class of transformers, cannot carry the run.
+    """
+    family = family_of(setup)
+    weights, options = head_weights(setup, family)
+    setup.model.adaptor.merge(setup.model.backbone)
+    network = labelling_network(setup, options)
+    base = {name: w.float() for name, w in setup.model.backbone.model.state_dict().items()}
+    prefix = network.base_model_prefix
+    filled = {f"{prefix}.{name}": w for name, w in family.restore(base).items()} | weights
+    answer = network.load_state_dict(filled, strict=False)
+    assert not answer.missing_keys, answer.missing_keys
+    assert not answer.unexpected_keys, answer.unexpected_keys
+    check_equal(setup, network.eval())
+    network.save_pretrained(folder)
+    tokenizer = setup.task.tokenizer
+    tokenizer.model_max_length = setup.config.task_options.max_length
+    tokenizer.save_pretrained(folder)
+
+
+@torch.no_grad()
+def check_equal(setup: Setup, network: nn.Module) -> None:
+    """Raise ValueError unless a network gives our own logits, on a few words of its vocabulary."""
+    words = [w for w in setup.task.tokenizer.get_vocab() if re.fullmatch(r"\w{2,}", w)][:12]
+    texts = [" ".join(words), " ".join(words[:3])]
+    examples = [setup.task.encode_text(text, str(i)) for i, text in enumerate(texts)]
+    batch = setup.task.collate(examples)
+    ours = setup.model.eval()(batch)
+    theirs = network(**batch.inputs).logits
+    real = batch.inputs["attention_mask"].bool() if labels_tokens(setup) else slice(None)
+    difference = (ours[real] - theirs[real]).abs().max().item()
+    if not difference <= CLOSE:
+        raise ValueError(
+            f"the exported model's logits differ from ours by {difference:.1e}, more than {CLOSE}"
+        )
