@@ -249,6 +249,8 @@ class Family:
         cut_generator: what cuts that one, where `cut` would not do.
         model_options: for `from_pretrained` and `from_config` of both.
         tokenizer_options: for `AutoTokenizer.from_pretrained`.
+        sentencepiece: the class that reads a bare sentencepiece model as the family does, where
+            `AutoTokenizer` reads it otherwise.
         restore: from the weights of the common form, by name, to those of the original.
         text_head: the weights, and options of the configuration, by which the class of transformers
             that classifies texts computes what a head of ours computes; ValueError if it cannot.
@@ -261,6 +263,7 @@ class Family:
     cut_generator: Callable[[nn.Module], Backbone] | None = None
     model_options: dict[str, object] = field(default_factory=dict)
     tokenizer_options: dict[str, object] = field(default_factory=dict)
+    sentencepiece: str | None = None
     restore: Callable[[Weights], Weights] = dict
     text_head: TextHead = no_text_head
     token_head: str | None = None

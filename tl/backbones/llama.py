@@ -41,5 +41,10 @@ def cut(model: nn.Module) -> Backbone:
 
 
 FAMILY = Family(
-    cut, generator="AutoModelForCausalLM", text_head=class_heads.decoder, token_head="score"
+    cut,
+    generator="AutoModelForCausalLM",
+    tokenizer_options={"add_prefix_space": True},  # Qwen2's; a word that comes alone is a word
+    sentencepiece="LlamaTokenizer",  # a space before the first word, the id of the start before it
+    text_head=class_heads.decoder,
+    token_head="score",
 )

@@ -216,6 +216,18 @@ def has_tokenizer(model: str) -> bool:
     return not folder.is_dir() or any(any(folder.glob(pattern)) for pattern in TOKENIZERS)
 
 
+def _read_tokenizer(source: str, family: Family) -> PreTrainedTokenizerFast:
+    folder = Path(source)
+    bare = any(folder.glob("*.model")) and not (folder / "tokenizer.json").is_file()
+    if bare and family.sentencepiece is not None:
+        return getattr(transformers, family.sentencepiece).from_pretrained(
+            source, add_bos_token=True
+        )
+    return AutoTokenizer.from_pretrained(
+        source, trust_remote_code=False, **family.tokenizer_options
+    )
+
+
 def load_tokenizer(model: str, init: str = "pretrained") -> PreTrainedTokenizerFast:
     """The tokenizer of a model.
 
@@ -239,9 +251,8 @@ def load_tokenizer(model: str, init: str = "pretrained") -> PreTrainedTokenizerF
                 "there, or train its form from scratch with --init random"
             )
         whose, source = f"{missing}, and the bundled one", locate("minilm")
-    options = _family(config).tokenizer_options
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **options)
+        tokenizer = _read_tokenizer(source, _family(config))
     except LOAD_FAILURES as error:
         raise _unreadable(model, "tokenizer", error) from None
     if not tokenizer.is_fast:
