@@ -24,7 +24,7 @@ LAYERS = [
     ["tl.backbones"],
     ["tl.strategies.base", "tl.tasks.base"],
     ["tl.strategies", "tl.tasks"],
-    ["tl.model"],
+    ["tl.model", "tl.generation"],
     ["tl.build"],
     ["tl.evaluate", "tl.dump", "tl.trained", "tl.exchange.plain"],
     ["tl.exchange.peft"],

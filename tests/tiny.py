@@ -90,10 +90,11 @@ PIECES = ("un", "##good", "##s", "##ly", "##ing")  # "ungoodly" is three pieces
 VOCABULARY = (*SPECIAL.values(), *GOOD, *BAD, *NEUTRAL, *PEOPLE, *PLACES, *PIECES)
 
 
-def tiny_network(family: str) -> nn.Module:
+def tiny_network(family: str, *, generates: bool = False) -> nn.Module:
     """A seeded random network as transformers makes it."""
     torch.manual_seed(0)
-    return new_network(copy.deepcopy(CONFIGS[family]))  # a network writes into its configuration
+    config = copy.deepcopy(CONFIGS[family])  # a network writes into its configuration
+    return new_network(config, generates=generates)
 
 
 def cut_network(network: nn.Module, family: str) -> Backbone:

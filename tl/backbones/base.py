@@ -150,6 +150,11 @@ class Backbone(nn.Module):
         return self.model.get_input_embeddings()
 
     @property
+    def generates(self) -> bool:
+        """Whether it was loaded with its language-modelling head."""
+        return self.model.get_output_embeddings() is not None
+
+    @property
     def embedding_width(self) -> int:
         """e; it is d but where embeddings are projected."""
         return self.embedding.weight.shape[1]

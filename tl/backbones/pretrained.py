@@ -146,21 +146,35 @@ def _family(config: PretrainedConfig) -> Family:
     return resolve(FAMILIES, config.model_type, "model family")
 
 
-def _loader(family: Family) -> type:
-    return getattr(transformers, family.model)
-
-
-def new_network(config: PretrainedConfig) -> nn.Module:
-    """A network with the random weights that transformers gives it, not yet cut."""
+def _loader(config: PretrainedConfig, *, generates: bool) -> type:
     family = _family(config)
-    return _loader(family).from_config(config, **family.model_options)
+    name = family.generator if generates else family.model
+    if name is None:
+        raise ValueError(
+            f"models of the family {config.model_type!r} cannot generate text; take a decoder or "
+            "an encoder-decoder, such as GPT-2, Llama, T5 or BART"
+        )
+    return getattr(transformers, name)
+
+
+def new_network(config: PretrainedConfig, *, generates: bool = False) -> nn.Module:
+    """A network with the random weights that transformers gives it, not yet cut."""
+    options = {} if generates else _family(config).model_options
+    return _loader(config, generates=generates).from_config(config, **options)
+
+
+def cut_network(network: nn.Module, *, generates: bool = False) -> Backbone:
+    """Bring a network to the common form, with its language-modelling head or without."""
+    family = _family(network.config)
+    cut = (generates and family.cut_generator) or family.cut
+    return cut(network)
 
 
 def empty_backbone(model: str) -> Backbone:
     """The backbone on the meta device: shapes and counts, no memory, no weights."""
     config = read_config(model)
     with torch.device("meta"):
-        return _family(config).cut(new_network(config))
+        return cut_network(new_network(config))
 
 
 def random_backbone(model: str, run_seed: int) -> Backbone:
@@ -168,11 +182,15 @@ def random_backbone(model: str, run_seed: int) -> Backbone:
     config = read_config(model)
     with seed.stream(run_seed, "init/backbone"):
         network = new_network(config)
-    return _family(config).cut(network)
+    return cut_network(network)
 
 
-def pretrained_backbone(model: str) -> Backbone:
+def pretrained_backbone(model: str, *, generates: bool = False) -> Backbone:
     """The backbone with the weights of its checkpoint, in float32.
+
+    Args:
+        model: as for `locate`.
+        generates: with its language-modelling head.
 
     Raises:
         ValueError: if there are no weights, if they cannot be read, or if they leave a part of the
@@ -185,13 +203,13 @@ def pretrained_backbone(model: str) -> Backbone:
             "To train its form from scratch, add --init random"
         )
     try:
-        network, info = _loader(_family(config)).from_pretrained(
+        network, info = _loader(config, generates=generates).from_pretrained(
             source,
             dtype=torch.float32,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # refused below, with their names
             trust_remote_code=False,
-            **_family(config).model_options,
+            **({} if generates else _family(config).model_options),
         )
     except pickle.UnpicklingError:  # its message advises to run the code
         raise ValueError(
@@ -207,7 +225,7 @@ def pretrained_backbone(model: str) -> Backbone:
             f"configuration, or has them in another shape ({', '.join(unfilled[:3])}, …); "
             "it would learn from random values there"
         )
-    return _family(config).cut(network)
+    return cut_network(network, generates=generates)
 
 
 def has_tokenizer(model: str) -> bool:

@@ -60,6 +60,13 @@ class FeatureExtraction(TransferAdaptor):
 
     Options = Options
 
+    def check(self, backbone: Backbone) -> None:
+        if backbone.generates:
+            raise ValueError(
+                "feature_extraction trains a new head alone, and a model that generates keeps its "
+                "own: nothing would learn. Try lora or adapter"
+            )
+
     def attach(self, backbone: Backbone) -> None:
         backbone.requires_grad_(False)
         backbone.fixed = True
