@@ -61,7 +61,8 @@ class Row:
     scores: dict[str, Spread]
     learning: int
     total: int
-    peak_mib: float  # mean over seeds
+    seconds: float  # of training proper; like what follows, the mean over seeds
+    peak_mib: float
     saved_mib: float
     device: str
 
@@ -180,8 +181,7 @@ def check_equal(runs: list[Finished], name: str) -> None:
 def make_row(runs: list[Finished], split: str, names: tuple[str, ...]) -> Row:
     """Sum up the runs of one configuration."""
     check_equal(runs, "train_examples")
-    results = [run.result for run in runs]
-    first = results[0]
+    first, *_ = results = [run.result for run in runs]
     return Row(
         strategy=first["strategy"],
         options=short_options(first["command"]),
@@ -190,6 +190,7 @@ def make_row(runs: list[Finished], split: str, names: tuple[str, ...]) -> Row:
         scores={name: Spread.of([r["scores"][split][name] for r in results]) for name in names},
         learning=first["trainable_parameters"],
         total=first["total_parameters"],
+        seconds=statistics.fmean(result["train_seconds"] for result in results),
         peak_mib=statistics.fmean(result["peak_memory_mib"]["total"] for result in results),
         saved_mib=statistics.fmean(result["checkpoint_bytes"] for result in results) / MIB,
         device=", ".join(sorted({run.device for run in runs})),
@@ -224,27 +225,26 @@ def cells(table: Table) -> list[list[str]]:
     """The head and the rows of a table, as text."""
     names = list(table.rows[0].scores)
     mixed = len({row.device for row in table.rows}) > 1
-    lines = [["strategy", "seeds", *names, "learning", "share", "peak MiB", "saved MiB"]]
+    lines = [["strategy", "seeds", *names, "learning", "share", "seconds", "peak MiB", "saved MiB"]]
     for row in table.rows:
-        costs = [f"{row.learning:,}", f"{row.learning / row.total:.2%}"]
         where = f" ({row.device})" if mixed else ""  # a process on a CPU, allocations on a GPU
-        sizes = [f"{row.peak_mib:.0f}{where}", f"{row.saved_mib:.2f}"]
         scores = [str(row.scores[name]) for name in names]
-        lines.append([row.label, str(len(row.seeds)), *scores, *costs, *sizes])
+        costs = [f"{row.learning:,}", f"{row.learning / row.total:.2%}"]
+        costs += [f"{row.seconds:.0f}{where}", f"{row.peak_mib:.0f}{where}", f"{row.saved_mib:.2f}"]
+        lines.append([row.label, str(len(row.seeds)), *scores, *costs])
     return lines
 
 
 def head(table: Table) -> str:
-    scores = "Test scores"
-    if table.split == "validation":
-        scores = "Validation scores (there is no test split; the best epoch was chosen here)"
+    chosen = "" if table.split == "test" else " (no test split; the best epoch was chosen here)"
     devices = ", ".join(sorted({row.device for row in table.rows}))
-    return f"{scores}, mean ± standard deviation over seeds. Measured on: {devices}."
+    scores = f"{table.split.capitalize()} scores{chosen}, mean ± standard deviation over seeds"
+    return f"{scores}. Measured on: {devices}."
 
 
 def markdown(table: Table) -> str:
     first, *body = ["| " + " | ".join(line) + " |" for line in cells(table)]
-    rule = "|---" + "|---:" * (len(cells(table)[0]) - 1) + "|"
+    rule = "|---" + "|---:" * (first.count("|") - 2) + "|"
     commands = [
         f"- {row.label}: `{row.command}` with `--seed` {', '.join(map(str, row.seeds))}"
         for row in table.rows
@@ -259,8 +259,8 @@ def plain(table: Table) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     body = []
     for name, *others in lines:
-        aligned = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        body.append("  ".join([name.ljust(widths[0]), *aligned]))
+        right = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        body.append("  ".join([name.ljust(widths[0]), *right]))
     for row in table.rows:
         body += ["", f"{row.label}:", f"  {row.command} --seed {', '.join(map(str, row.seeds))}"]
     return "\n".join([f"{table.task} on {table.data_name}", head(table), "", *body])
@@ -293,8 +293,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     tables = load(arguments.runs)
-    if arguments.update is not None:
-        update(arguments.update, "\n\n".join(map(markdown, tables)))
-        print(f"updated {arguments.update}: {len(tables)} table(s)")
-    else:
+    if arguments.update is None:
         print("\n\n".join(map(markdown if arguments.markdown else plain, tables)))
+        return
+    update(arguments.update, "\n\n".join(map(markdown, tables)))
+    print(f"updated {arguments.update}: {len(tables)} table(s)")

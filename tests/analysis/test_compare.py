@@ -15,7 +15,7 @@ from analysis.tables import Row, Spread, Table
 def row(strategy, learning, scores, *options):
     return Row(
         strategy, options, "python train.py", tuple(range(len(scores))),
-        {"f1": Spread.of(scores)}, learning, 10**8, 1.0, 1.0, "cpu",
+        {"f1": Spread.of(scores)}, learning, 10**8, 1.0, 1.0, 1.0, "cpu",
     )  # fmt: skip
 
 
@@ -81,6 +81,7 @@ def test_command_line(tmp_path, capsys):
         "scores": {"test": {"precision": 0.9, "recall": 0.9, "f1": 0.9}},
         "trainable_parameters": 1000,
         "total_parameters": 1000,
+        "train_seconds": 60.0,
         "peak_memory_mib": {"total": 100.0},
         "checkpoint_bytes": 2**20,
     }

@@ -28,6 +28,7 @@ def write_run(parent, name="lora--abc", seed=0, **changes):
         "scores": {"validation": scores, "test": scores},
         "trainable_parameters": 1000,
         "total_parameters": 100_000,
+        "train_seconds": 60.0 + seed,
         "peak_memory_mib": {"total": 100.0 + seed},
         "checkpoint_bytes": 2**20,
         **changes,
@@ -54,7 +55,7 @@ def test_seeds_become_one_row(tmp_path):
     assert row.scores["f1"].mean == pytest.approx(0.93)
     # n − 1: √((0.03² + 0.01² + 0.04²) / 2)
     assert row.scores["f1"].deviation == pytest.approx(0.0013**0.5)
-    assert (row.peak_mib, row.saved_mib) == (101.0, 1.0)
+    assert (row.seconds, row.peak_mib, row.saved_mib) == (61.0, 101.0, 1.0)
     assert row.command == "python train.py --task ner --strategy lora"
 
 

@@ -82,7 +82,10 @@ def hidden_before_and_after(variant, family, change=lambda model: None):
 @pairs(NO_OPS)
 def test_attaching_changes_no_state(variant, family):
     before, after = hidden_before_and_after(variant, family)
-    torch.testing.assert_close(after, before, rtol=0, atol=1e-6)
+    if variant == "dora":  # it adds the bias after the factor m/‖V‖ = 1, in a kernel of its own
+        torch.testing.assert_close(after, before, rtol=0, atol=1e-6)
+    else:
+        assert torch.equal(after, before)
 
 
 @pairs(ADAPTERS)

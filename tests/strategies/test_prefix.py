@@ -1,16 +1,22 @@
 """Prefix tuning: keys and values that every layer may look at, where the papers have them."""
 
+import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from adapted import adapted, config_of, examples, logits_of, task_of
+from running import refused_by, trained
 from tiny import CONFIGS, tiny_backbone, tiny_network
 from torch import nn
 from transformers import DynamicCache
 
+import eval
 from tl import build
 from tl.attention import attention
+from tl.checkpoint.__main__ import main
+from tl.runs import Run
 from tl.strategies.prefix import Options, Prefix, PrefixTuning, ReparametrizedPrefix, Trunk
 
 ENCODER_DECODERS = ["t5", "mt5", "bart", "encoder-decoder"]
@@ -204,3 +210,22 @@ def test_the_prefix_needs_no_fused_kernel_of_the_network():
     assert backbone.model.config._attn_implementation != "tl"
     build.adapt(backbone, config, task_of(config))
     assert backbone.model.config._attn_implementation == "tl"
+
+
+def test_a_run_can_be_folded_into_a_smaller_one(basic, tmp_path, capsys):
+    words = [*basic, "--strategy", "prefix", "--strategy.length", "3", "--strategy.hidden", "6"]
+    run = trained(words, tmp_path / "runs")
+    new = tmp_path / "new"
+    assert main(["fold", str(run.path), str(new)]) == 0
+    folded = Run(new)
+    assert json.loads(folded.config.read_text())["strategy_options"]["hidden"] == 0
+    assert folded.learned.stat().st_size < run.learned.stat().st_size
+    assert eval.main([str(run.path)]) == eval.main([str(new)]) == 0
+    one, other = (np.load(r.arrays("predictions", "test"))["logits"] for r in (run, folded))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_a_run_without_an_mlp_is_not_folded(finished, tmp_path, capsys):
+    words = ["fold", str(finished.path), str(tmp_path / "new")]
+    refused_by(main, words, capsys, "there is nothing to fold")
+    assert not (tmp_path / "new").exists()
