@@ -20,6 +20,23 @@ BAD_OPTIONS = {
     "negative rate": ([*FULL, "--lr", "-0.1"], "--lr", "(0, inf)", "got -0.1"),
     "rate that is no number": ([*FULL, "--lr", "nan"], "--lr", "(0, inf)", "got nan"),
     "warmup above one": ([*FULL, "--warmup", "2"], "--warmup", "[0, 1]", "got 2"),
+    "mixout of everything": ([*FULL, "--mixout", "1"], "--mixout", "[0, 1)", "got 1"),
+    "mixout of frozen weights": (
+        [*LORA, "--mixout", "0.5"],
+        *("--mixout", "--strategy lora keeps those frozen", "leave it out"),
+    ),
+    "mixout with random weights": (
+        [*FULL, "--mixout", "0.5", "--init", "random"],
+        *("--mixout needs pretrained weights", "--init random"),
+    ),
+    "a form of no mixout": (
+        [*FULL, "--mixout-form", "element"],
+        *("--mixout-form element", "--mixout P"),
+    ),
+    "decay toward no start": (
+        [*FULL, "--decay-toward", "pretrained", "--init", "random"],
+        *("--decay-toward pretrained needs pretrained weights", "--init random"),
+    ),
     "unknown precision": ([*FULL, "--precision", "fp16"], "--precision", "fp16", "bf16"),
     "rank above the width": ([*LORA, "--strategy.r", "17"], "rank", "1..16", "got 17"),
     "layer outside": ([*ADAPTER, "--strategy.layers", "0,2"], "--strategy.layers", "0..1", "got 2"),

@@ -1,6 +1,6 @@
 """The faults that well-known libraries have, reproduced there; here, the opposite holds.
 
-Numbers are those of our list of faults; 15 is about mixout, which is not here yet.
+Numbers are those of our list of faults.
 """
 
 import copy
@@ -16,6 +16,7 @@ from transformers import T5Config
 from tl import build
 from tl.backbones.pretrained import cut_network, new_network, pretrained_backbone
 from tl.checkpoint import fingerprint, load_learned, save_learned
+from tl.mixout import MixoutLinear
 from tl.strategies.lora import LoRA, LoRALinear
 from tl.strategies.lora import Options as LoRAOptions
 
@@ -205,6 +206,16 @@ def test_fault_19_a_strategy_draws_no_number_from_anothers_stream(variant):
     (one, drawn), (other, drawn_too) = heads
     assert torch.equal(drawn, drawn_too)
     assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_fault_15_the_gradient_of_mixout_keeps_its_factor():
+    """d mixout(w) / dw = m/(1 − p): 0, or 3.33 at p = 0.7."""
+    layer = MixoutLinear(nn.Linear(40, 2).double(), 0.7, "column")
+    layer.mixed().sum().backward()
+    kept = layer.weight.grad[0] > 0
+    assert 0 < kept.sum() < 40
+    expected = (kept / 0.3).double().expand(2, 40)
+    torch.testing.assert_close(layer.weight.grad, expected)
 
 
 @pytest.mark.parametrize(

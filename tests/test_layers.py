@@ -11,7 +11,15 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     ["tl.options", "tl.runs", "tl.seed", "tl.losses", "tl.metrics", "tl.device"],
     ["tl.offline", "tl.tables"],
-    ["tl.registry", "tl.record", "tl.checkpoint", "tl.attention", "tl.heads", "tl.optim"],
+    [
+        "tl.registry",
+        "tl.record",
+        "tl.checkpoint",
+        "tl.attention",
+        "tl.heads",
+        "tl.mixout",
+        "tl.optim",
+    ],
     ["tl.config"],
     ["tl.data.records", "tl.data.batch", "tl.data.encode", "tl.data.newsroom_forms"],
     ["tl.data.splits", "tl.data.files", "tl.data.subset"],

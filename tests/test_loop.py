@@ -396,3 +396,20 @@ def test_what_learns_stays_in_float32(tmp_path, variant):
     assert {tensor.dtype for tensor in setup.model.learned().values()} == {torch.float32}
     losses = [r["train/loss_of_epoch"] for r in records(trainer) if "epoch" in r]
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("variant", ["full", "gradual_unfreezing"])
+def test_decay_toward_the_pretrained_weights_keeps_them_near(tmp_path, variant):
+    """The stronger the decay, the nearer the matrices end; toward zero, they end far away."""
+    distances = []
+    for i, (toward, decay) in enumerate(
+        [("zero", 20.0), ("pretrained", 0.0), ("pretrained", 2.0), ("pretrained", 20.0)]
+    ):
+        options = {"decay_toward": toward, "weight_decay": decay}
+        trainer = trainer_of(tmp_path / str(i), setup_of(variant=variant, **options))
+        matrices = trainer.model.learning_matrices()
+        starts = [p.detach().clone() for p in matrices]
+        trainer.train()
+        distances.append(sum((p - s).norm().item() for p, s in zip(matrices, starts, strict=True)))
+    away, free, *held = distances
+    assert away > free > held[0] > held[1] > 0

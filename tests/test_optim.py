@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from tl.optim import ParamGroup, adamw, by_decay, check_partition, lr_scale
+from tl.optim import ParamGroup, adamw, by_decay, check_partition, lr_scale, pull_back
 
 
 @pytest.fixture
@@ -88,6 +88,21 @@ def test_its_first_step_is_that_of_adamw():
     optimizer.step()
     expected = [[1.0 - 0.1 * (1 + 0.5 * 1.0), -2.0 + 0.1 * (1 + 0.5 * 2.0)]]
     assert_close(w.detach(), torch.tensor(expected, dtype=torch.float64))
+
+
+def test_the_decay_pulls_back_to_the_start():
+    """w − η·λ·(w − w₀) where there is a start, w − η·λ·w where there is none; both before Adam."""
+    made = [nn.Parameter(torch.tensor([[1.0, -2.0]], dtype=torch.float64)) for _ in range(3)]
+    pulled, other, held_back = made
+    starts = {w: torch.full((1, 2), 0.5, dtype=torch.float64) for w in (pulled, held_back)}
+    optimizer = adamw([ParamGroup("w", made, 0.1, 0.5)])
+    pulled.grad, other.grad = torch.zeros_like(pulled), torch.zeros_like(other)
+    optimizer.step()
+    pull_back(optimizer, starts)
+    expected = [[1.0 - 0.05 * (1.0 - 0.5), -2.0 - 0.05 * (-2.0 - 0.5)]]
+    assert_close(pulled.detach(), torch.tensor(expected, dtype=torch.float64))
+    assert_close(other.detach(), torch.tensor([[0.95, -1.9]], dtype=torch.float64))
+    assert torch.equal(held_back.detach(), torch.tensor([[1.0, -2.0]], dtype=torch.float64))
 
 
 @pytest.mark.parametrize("n_steps", [1, 2, 3, 10, 97])

@@ -13,6 +13,7 @@ from tl.config import Config
 from tl.data import sources
 from tl.data.records import Dataset
 from tl.data.subset import nested_subset
+from tl.mixout import mix
 from tl.model import AdaptedModel, count
 from tl.optim import ParamGroup
 from tl.registry import STRATEGIES, TASKS, resolve
@@ -82,6 +83,7 @@ def adapt(backbone: Backbone, config: Config, task: Task) -> AdaptedModel:
     strategy = resolve(STRATEGIES, config.strategy, "strategy")
     adaptor = strategy(config.strategy_options)
     adaptor.check(backbone)
+    pretrained = frozenset(backbone.parameters())
     with seed.stream(config.seed, "init/strategy"):
         adaptor.attach(backbone)
         if task.tokenizer is not None:
@@ -91,7 +93,31 @@ def adapt(backbone: Backbone, config: Config, task: Task) -> AdaptedModel:
         heads = task.heads(
             lambda n_out, pool: adaptor.head(backbone.hidden_size, n_out, pool), backbone.kind
         )
-    return AdaptedModel(backbone, adaptor, heads)
+    model = AdaptedModel(backbone, adaptor, heads, pretrained)
+    hold_back(model, config)
+    return model
+
+
+def hold_back(model: AdaptedModel, config: Config) -> None:
+    """Put mixout into a new model, and check that what should stay near its start has one.
+
+    Raises:
+        ValueError: if there is nothing to stay near to, or nothing that could leave.
+    """
+    if config.mixout_form != "column" and not config.mixout:
+        raise ValueError(f"--mixout-form {config.mixout_form} needs --mixout P, with P in (0, 1)")
+    asked = "--mixout" if config.mixout else "--decay-toward pretrained"
+    if not config.mixout and config.decay_toward == "zero":
+        return
+    if config.init == "random":
+        raise ValueError(f"{asked} needs pretrained weights, but --init random has none")
+    if not model.learning_matrices():
+        raise ValueError(
+            f"{asked} holds learning weights near the pretrained ones, but --strategy "
+            f"{config.strategy} keeps those frozen; leave it out"
+        )
+    if config.mixout:
+        mix(model.backbone, model.pretrained, config.mixout, config.mixout_form)
 
 
 def check_length(config: Config, limit: int | None, n_virtual: int) -> None:

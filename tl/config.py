@@ -51,7 +51,17 @@ class Config:
         None, "peak learning rate (default: the strategy's own)", interval="(0, inf)", group=HOW
     )
     weight_decay: float = option(
-        0.01, "AdamW's decay; matrices only", interval="[0, inf)", group=HOW
+        0.01, "AdamW's decay λ; matrices only", interval="[0, inf)", group=HOW
+    )
+    decay_toward: Literal["zero", "pretrained"] = option(
+        "zero", "where the decay pulls the pretrained weights", group=HOW
+    )
+    mixout: float = option(
+        0.0, "p: how probably a learning weight stands back for its pretrained value in a step",
+        interval="[0, 1)", group=HOW,
+    )  # fmt: skip
+    mixout_form: Literal["column", "element"] = option(
+        "column", "what mixout draws for: each input unit, or each weight", group=HOW
     )
     label_smoothing: float = option(
         0.0, "ε, share of each target spread over all classes", interval="[0, 1)", group=HOW

@@ -69,6 +69,9 @@ class Trainer:
         optim.check_partition(self.groups, self.model)
         self.optimizer = optim.adamw(self.groups)
         self.learns = [p for group in self.groups for p in group.params]
+        self.starts = {}
+        if self.config.decay_toward == "pretrained":
+            self.starts = {p: p.detach().clone() for p in self.model.learning_matrices()}
         self.n_steps = self.config.epochs * steps_per_epoch(len(splits["train"]), self.config)
         self.progress = Progress()
         self.scores_before: dict[str, Scores] = {}  # of the untrained model, by split
@@ -162,6 +165,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_lr"] * scale
         self.optimizer.step()
+        optim.pull_back(self.optimizer, self.starts)
         self.optimizer.zero_grad(set_to_none=True)
         if logs:
             rates = {f"lr/{g['name']}": g["lr"] for g in self.optimizer.param_groups}

@@ -1,5 +1,7 @@
 """The adapted model: a backbone, a strategy and heads; the whole forward pass is here."""
 
+from collections.abc import Set
+
 import torch
 from torch import Tensor, nn
 from transformers.modeling_outputs import ModelOutput
@@ -10,12 +12,20 @@ from tl.strategies.base import Place, TransferAdaptor
 
 
 class AdaptedModel(nn.Module):
-    """A backbone that a strategy is attached to, with one head per task."""
+    """A backbone that a strategy is attached to, with one head per task.
+
+    `pretrained` are the backbone's parameters that it had before the strategy came.
+    """
 
     def __init__(
-        self, backbone: Backbone, adaptor: TransferAdaptor, heads: dict[str, nn.Module]
+        self,
+        backbone: Backbone,
+        adaptor: TransferAdaptor,
+        heads: dict[str, nn.Module],
+        pretrained: Set[nn.Parameter] = frozenset(),
     ) -> None:
         super().__init__()
+        self.pretrained = pretrained
         self.backbone, self.adaptor, self.heads = backbone, adaptor, nn.ModuleDict(heads)
         # Fixed now: a strategy that unfreezes by and by holds requires_grad back later.
         of_heads = set(self.heads.parameters())
@@ -66,6 +76,10 @@ class AdaptedModel(nn.Module):
         """What learns, and every head: all that the checkpoint of the backbone does not hold."""
         parameters = dict(self.named_parameters())
         return {name: parameters[name].detach() for name in self.learned_names}
+
+    def learning_matrices(self) -> list[nn.Parameter]:
+        """The pretrained matrices that learn: what can be held near its start."""
+        return [p for p in self.pretrained if p.requires_grad and p.ndim >= 2]
 
     def store_frozen(self, dtype: torch.dtype) -> None:
         """Keep the weights of frozen linear layers in the type in which they are multiplied.

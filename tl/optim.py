@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 @dataclass
@@ -58,6 +58,24 @@ def adamw(groups: list[ParamGroup]) -> torch.optim.AdamW:
         ],
         fused=True,
     )
+
+
+def pull_back(optimizer: torch.optim.AdamW, starts: dict[nn.Parameter, Tensor]) -> None:
+    """After a step: let its decay have pulled toward `starts` instead of zero.
+
+    The step took η·λ·w away from every weight w that has a gradient; adding η·λ·w₀ makes that
+
+        w ← w − η·λ·(w − w₀)        (L2-SP, arXiv 1802.01483, §3, decoupled)
+
+    Args:
+        optimizer: it has just taken a step.
+        starts: w₀ of each parameter that is pulled there; the others decay toward zero.
+    """
+    with torch.no_grad():
+        for group in optimizer.param_groups:
+            for w in group["params"]:
+                if w in starts and w.grad is not None:
+                    w.add_(starts[w], alpha=group["lr"] * group["weight_decay"])
 
 
 def lr_scale(step: int, n_steps: int, warmup: float) -> float:
