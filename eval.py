@@ -101,6 +101,11 @@ def evaluate_run(args: argparse.Namespace) -> None:
     dataset, name = (None, "") if args.text else choose_data(args, config, run)
     changes = {} if args.device is None else {"device": args.device}
     setup = trained.load(run, dataset, **changes)
+    if not run.result.is_file():
+        print(
+            "note: the run has not finished; these are the weights of its best epoch so far",
+            file=sys.stderr,
+        )
     if args.text:
         label_texts(setup, args.text, as_json=args.json)
     else:

@@ -11,7 +11,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tl.config import Command, Config, help_text, parse
+from tl.command_line import help_text, parse
+from tl.config import Command, Config
 
 # What needs torch is imported where it is used, so that --help answers at once.
 
@@ -42,6 +43,8 @@ def show_plan(config: Config, *, as_json: bool) -> None:
     from tl.tables import plan_table
 
     planned = plan(config)
+    for note in planned["notes"]:
+        report(f"note: {note}")
     print(json.dumps(planned) if as_json else plan_table(planned))
 
 

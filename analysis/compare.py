@@ -2,7 +2,7 @@
 
 import argparse
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -74,11 +74,43 @@ def figure(panels: list[Panel]) -> Figure:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", type=Path, help="run directories, or parents of them")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.png", help="the figure")
+    parser.add_argument("--data", metavar="A,B", help="data sets to show (default: all)")
+    parser.add_argument(
+        "--without", action="append", default=[], metavar="OPTION",
+        help="leave out rows with this option, such as 'r'; may be repeated",
+    )  # fmt: skip
+
+
+def chosen(tables: list[Table], data: str | None, without: list[str]) -> list[Table]:
+    """The tables of the named data sets, less the rows whose commands have one of the options.
+
+    Raises:
+        ValueError: if nothing is left.
+    """
+    names = [table.data_name for table in tables]
+    wanted = names if data is None else data.split(",")
+    unknown = sorted(set(wanted) - set(names))
+    if unknown:
+        raise ValueError(
+            f"--data {unknown[0]}: no run on it; known: {', '.join(sorted(set(names)))}"
+        )
+    left = []
+    for table in tables:
+        rows = [
+            row for row in table.rows
+            if not any(option.partition(" ")[0] in without for option in row.options)
+        ]  # fmt: skip
+        if table.data_name in wanted and rows:
+            left.append(replace(table, rows=rows))
+    if not left:
+        raise ValueError(f"--without {' '.join(without)} leaves no row")
+    return left
 
 
 def run(arguments: argparse.Namespace) -> None:
     if arguments.out.suffix != ".png":
         raise ValueError(f"--out must end in .png, got {arguments.out}")
-    panels = [compute(table) for table in load(arguments.runs)]
+    tables = chosen(load(arguments.runs), arguments.data, arguments.without)
+    panels = [compute(table) for table in tables]
     save(figure(panels), arguments.out)
     print(f"wrote {arguments.out}")

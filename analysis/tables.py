@@ -181,7 +181,8 @@ def check_equal(runs: list[Finished], name: str) -> None:
 def make_row(runs: list[Finished], split: str, names: tuple[str, ...]) -> Row:
     """Sum up the runs of one configuration."""
     check_equal(runs, "train_examples")
-    first, *_ = results = [run.result for run in runs]
+    results = [run.result for run in runs]
+    first = results[0]
     return Row(
         strategy=first["strategy"],
         options=short_options(first["command"]),
@@ -243,8 +244,9 @@ def head(table: Table) -> str:
 
 
 def markdown(table: Table) -> str:
-    first, *body = ["| " + " | ".join(line) + " |" for line in cells(table)]
-    rule = "|---" + "|---:" * (first.count("|") - 2) + "|"
+    lines = cells(table)
+    first, *body = ["| " + " | ".join(line) + " |" for line in lines]
+    rule = "|---" + "|---:" * (len(lines[0]) - 1) + "|"
     commands = [
         f"- {row.label}: `{row.command}` with `--seed` {', '.join(map(str, row.seeds))}"
         for row in table.rows

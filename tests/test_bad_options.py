@@ -15,6 +15,7 @@ BAD_OPTIONS = {
     ),
     "option of another strategy": ([*FULL, "--strategy.r", "1"], "unknown option --strategy.r"),
     "no strategy": ([], "--strategy is missing", "lora"),
+    "a slip in the name": (["--stratgy", "lora"], "is missing. Did you mean it by --stratgy?"),
     "no epochs": ([*FULL, "--epochs", "0"], "--epochs", "[1, inf)", "got 0"),
     "half an epoch": ([*FULL, "--epochs", "0.5"], "--epochs", "'0.5' is not a whole number"),
     "negative rate": ([*FULL, "--lr", "-0.1"], "--lr", "(0, inf)", "got -0.1"),

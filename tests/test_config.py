@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tl.config import Command, Config, parse
+from tl.command_line import parse
+from tl.config import Command, Config
 from tl.options import option_fields
 from tl.registry import STRATEGIES, TASKS, options_of
 

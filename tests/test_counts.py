@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from tl.build import plan
-from tl.config import parse
+from tl.command_line import parse
 
 LARGE = {
     "hidden_size": 1024,

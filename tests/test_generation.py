@@ -51,8 +51,8 @@ def generating(variant, family):
 
 def new_tokens(backbone, adaptor, rows, **options):
     """N_NEW tokens for each row, by greedy search unless `options` say otherwise."""
-    made = generate(backbone, adaptor, padded(rows), max_new_tokens=N_NEW, **options)
-    return made[:, -N_NEW:]
+    backbone.train()  # dropout must not reach a search
+    return generate(backbone, adaptor, padded(rows), max_new_tokens=N_NEW, **options)
 
 
 @torch.no_grad()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tl.config import Command, Config, help_text
+from tl.command_line import help_text
+from tl.config import Command, Config
 from tl.options import flag_of, option_fields
 from tl.registry import STRATEGIES, TASKS, options_of, target
 
@@ -68,3 +69,11 @@ def test_a_strategys_file_begins_with_what_it_does_and_an_arxiv_id(strategy):
     path = ROOT / f"{module.replace('.', '/')}.py"
     first = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).split("\n")[0]
     assert re.search(r"arXiv \d{4}\.\d{4,5}", first), first
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_help_of_a_strategy_has_its_own_rate(strategy):
+    rate = options_of(STRATEGIES, strategy, "strategy").default_lr
+    assert f"--lr of {strategy}, unless another is given: {rate:g}\n" in help_text(
+        ["--strategy", strategy, "--help"]
+    )

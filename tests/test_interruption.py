@@ -24,7 +24,9 @@ from running import (
 from safetensors.torch import load_file
 from tiny import sentiment_records, write_splits
 
+import eval
 import train
+from tl.checkpoint.__main__ import unfinished
 from tl.runs import Run
 
 ROOT = Path(__file__).parents[1]
@@ -254,3 +256,17 @@ def test_the_second_ctrl_c_kills():
     assert stop()
     assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
     signal.signal(signal.SIGINT, before)
+
+
+def test_using_a_run_that_has_not_finished_says_so(finished, tmp_path, capsys):
+    copy = Run(tmp_path / "run")
+    shutil.copytree(finished.path, copy.path)
+    copy.result.unlink()
+    assert eval.main([str(copy.path)]) == 0
+    assert "note: the run has not finished" in capsys.readouterr().err
+    assert unfinished(copy.path) == [
+        f"note: {copy.path} has not finished; these are the weights of its best epoch so far"
+    ]
+    assert unfinished(finished.path) == []
+    assert eval.main([str(finished.path)]) == 0
+    assert "not finished" not in capsys.readouterr().err

@@ -21,6 +21,7 @@ LAYERS = [
         "tl.optim",
     ],
     ["tl.config"],
+    ["tl.command_line"],
     ["tl.data.records", "tl.data.batch", "tl.data.encode", "tl.data.newsroom_forms"],
     ["tl.data.splits", "tl.data.files", "tl.data.subset"],
     ["tl.data.newsroom_en", "tl.data.newsroom_ru"],
@@ -30,12 +31,15 @@ LAYERS = [
     ["tl.backbones.base", "tl.backbones.feed_forward"],
     ["tl.backbones.class_heads"],
     ["tl.backbones"],
+    ["tl.backbones.pretrained"],
+    ["tl.backbones.tokenizer"],
     ["tl.strategies.base", "tl.tasks.base"],
     ["tl.strategies", "tl.tasks"],
     ["tl.model", "tl.generation"],
     ["tl.build"],
     ["tl.evaluate", "tl.dump", "tl.trained", "tl.exchange.plain"],
     ["tl.exchange.peft"],
+    ["tl.exchange.peft_import"],
     ["tl.checkpoint.__main__"],
     ["tl.loop"],
     ["tl.results"],
@@ -65,7 +69,15 @@ ONLY = {
     "tl.data": ("tl.offline", "tl.seed", "tl.data"),
 }
 HEAVY = {"torch", "transformers", "datasets"}
-LIGHT = ("tl.options", "tl.registry", "tl.config", "tl.runs", "tl.tables", "train")
+LIGHT = (
+    "tl.options",
+    "tl.registry",
+    "tl.config",
+    "tl.command_line",
+    "tl.runs",
+    "tl.tables",
+    "train",
+)
 
 
 def name_of(path):

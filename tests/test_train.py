@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from running import FULL, equal_bits, files, only_run, recorded, refused, scalars, trained
+from tiny import sentiment_records, write_jsonl
 
 import train
 
@@ -114,6 +115,15 @@ def test_a_dry_run_counts_what_the_run_then_trains(strategy, basic, here, tmp_pa
         assert planned[name] == result[name], name
     last = json.loads(run.metrics.read_text().strip().split("\n")[-1])
     assert planned["steps"] == last["step"] == 6
+
+
+def test_a_dry_run_says_what_a_run_would_say_of_data_and_strategy(basic, here, tmp_path, capsys):
+    path = write_jsonl(tmp_path / "one.jsonl", sentiment_records(40))
+    words = [*basic, *here, "--data", str(path), "--strategy", "bitfit", "--dry-run"]
+    assert train.main(words) == 0
+    notes = capsys.readouterr().err
+    assert "note: validation and test cut from train" in notes
+    assert "note: 32 of the biases" in notes
 
 
 def test_a_dry_run_prints_a_table_and_needs_no_weights(basic, here, model_folder, capsys, tmp_path):

@@ -41,11 +41,9 @@ def attention(
     Returns:
         the mixed values [b, t, h, k] and the weights [b, h, t, p + s].
     """
-    p = 0
     prefix = getattr(module, "prefix", None)
     if prefix is not None:
         prefix_key, prefix_value = (x.to(key.dtype).expand(len(key), -1, -1, -1) for x in prefix())
-        p = prefix_key.shape[2]
         key = torch.cat([prefix_key, key], dim=2)  # [b, g, p + s, k]
         value = torch.cat([prefix_value, value], dim=2)
     repeats = query.shape[1] // key.shape[1]
@@ -53,7 +51,8 @@ def attention(
     scores = query @ key.mT * (query.shape[-1] ** -0.5 if scaling is None else scaling)
     for bias in (position_bias, attention_mask):
         if bias is not None:
-            scores = scores + F.pad(bias, (p, 0))  # a prefix is never masked, and has no position
+            p = scores.shape[-1] - bias.shape[-1]  # a prefix is never masked, and has no position
+            scores = scores + F.pad(bias, (p, 0))
     weights = F.dropout(scores.softmax(dim=-1), dropout, module.training)
     return (weights @ value).transpose(1, 2).contiguous(), weights
 

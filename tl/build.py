@@ -8,6 +8,7 @@ import torch
 from tl import device, seed
 from tl.backbones import pretrained
 from tl.backbones.base import Backbone
+from tl.backbones.tokenizer import load_tokenizer
 from tl.checkpoint import fingerprint
 from tl.config import Config
 from tl.data import sources
@@ -149,7 +150,7 @@ def build(config: Config, dataset: Dataset, labels: list[str] | None = None) -> 
     """
     where = device.choose_device(config.device)
     dtype = device.choose_precision(config.precision, where)
-    tokenizer = pretrained.load_tokenizer(config.model, config.init)
+    tokenizer = load_tokenizer(config.model, config.init)
     task = resolve(TASKS, config.task, "task")(config.task_options, dataset, tokenizer, labels)
     backbone = load_backbone(config)
     mark = fingerprint(backbone)
@@ -201,4 +202,5 @@ def plan(config: Config) -> dict[str, object]:
         **sizes(model, param_groups(model, config)),
         "train_examples": n_examples,
         "steps": config.epochs * steps_per_epoch(n_examples, config),
+        "notes": [*dataset.warnings, *model.adaptor.notes(model.backbone)],
     }

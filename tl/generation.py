@@ -41,9 +41,14 @@ def generate(
         adaptor: attached to it.
         inputs: [b, t] each, padded on the right.
         options: of `GenerationMixin.generate`: max_new_tokens, num_beams, use_cache, …
+
+    Both are in evaluation mode afterwards.
     """
+    backbone.eval()
+    adaptor.eval()
     entered = enter(backbone, adaptor, inputs)
     made = backbone.model.generate(**entered, **options)
-    if backbone.kind == "decoder" and "input_ids" in entered:
-        return made[:, entered["input_ids"].shape[1] :]  # it repeats the ids that it continues
-    return made
+    if backbone.kind == "encoder-decoder":
+        return made[:, 1:]  # without the token that every text starts from
+    repeated = entered["input_ids"].shape[1] if "input_ids" in entered else 0
+    return made[:, repeated:]

@@ -70,7 +70,7 @@ def _describe(f: Field) -> str:
     notes = []
     if f.metadata["interval"]:
         notes.append(f"in {f.metadata['interval']}")
-    if f.default not in (None, MISSING, ()) and not isinstance(f.default, bool):
+    if f.default not in (None, MISSING, (), "") and not isinstance(f.default, bool):
         default = ",".join(map(str, f.default)) if isinstance(f.default, tuple) else f.default
         notes.append(f"default {default}")
     if isinstance(f.default, bool):

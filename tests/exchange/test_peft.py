@@ -252,8 +252,11 @@ def adapter_folder(tmp_path, **changes):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"peft_type": "LOHA"}, "adapters of type LOHA have no form here; known: lora, ia3"),
-        ({"rank_pattern": {"query": 4}}, "its rank_pattern gives layers ranks of their own"),
+        ({"peft_type": "LOHA"}, "adapters of type LOHA have no form here; known: LORA, IA3"),
+        ({"rank_pattern": {"query": 4}}, "it uses PEFT's option 'rank_pattern'"),
+        ({"alora_invocation_tokens": [1]}, "it uses PEFT's option 'alora_invocation_tokens'"),
+        ({"init_lora_weights": "pissa"}, "it started by init_lora_weights 'pissa'"),
+        ({"r": None}, "adapter_config.json gives no number for 'r'"),
         ({"bias": "all"}, "it trains biases too"),
         ({"r": 3}, "tensors differ in name or shape"),
         ({"base_model_name_or_path": None}, "names no model; add --model"),
@@ -265,6 +268,49 @@ def test_an_adapter_without_a_form_here_is_refused(data, tmp_path, changes, reas
     words = ["import", str(folder), str(tmp_path / "run"), "--task", "ner", "--data", str(data)]
     refused_by(main, words, capsys, reason)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_configuration_that_is_no_object_is_refused(data, tmp_path, capsys):
+    folder = adapter_folder(tmp_path)
+    (folder / "adapter_config.json").write_text("[]")
+    words = ["import", str(folder), str(tmp_path / "run"), "--task", "ner", "--data", str(data)]
+    refused_by(main, words, capsys, "must hold one JSON object")
+
+
+def test_classes_in_another_order_are_refused(data, tmp_path, capsys):
+    """An adapter numbers its classes; the configuration of its model may name them."""
+    folder = adapter_folder(tmp_path)
+    path = tmp_path / "model" / "config.json"
+    names = ["B-LOC", "B-PER", "I-LOC", "I-PER", "O"]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"id2label": names_of(names)}))
+    words = ["import", str(folder), str(tmp_path / "run"), "--task", "ner", "--data", str(data)]
+    refused_by(main, words, capsys, "in the order B-LOC, B-PER", "the data give O, B-LOC, I-LOC")
+    named = names_of(["O", "B-LOC", "I-LOC", "B-PER", "I-PER"])
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"id2label": named}))
+    assert main(words) == 0
+    assert "in this order: O, B-LOC, I-LOC, B-PER, I-PER" in capsys.readouterr().out
+
+
+def names_of(classes):
+    return {str(i): name for i, name in enumerate(classes)}
+
+
+def test_a_run_from_random_weights_is_no_adapter(data, tmp_path, capsys):
+    run, _ = tagged_run(data, tmp_path, "bert", "--strategy", "lora", "--init", "random")
+    words = ["export", str(run.path), "--to", "peft", str(tmp_path / "out")]
+    refused_by(main, words, capsys, "started from random weights", "--to transformers")
+
+
+def test_a_classifier_with_a_pretrained_pooler_cannot_be_read(sentiment_folder, tmp_path, capsys):
+    model = save_model(tmp_path / "model")
+    base = AutoModelForSequenceClassification.from_pretrained(model, num_labels=2)
+    config = peft.LoraConfig(r=2, target_modules=["query"], task_type="SEQ_CLS")
+    peft.get_peft_model(base, config).save_pretrained(tmp_path / "adapter")
+    words = ["import", str(tmp_path / "adapter"), str(tmp_path / "run"), "--model", str(model)]
+    words += ["--task", "classification", "--data", str(sentiment_folder)]
+    refused_by(main, words, capsys, "takes a run with --task.pool cls")
+    words += ["--task.pool", "cls"]
+    refused_by(main, words, capsys, "has a pretrained layer in its head")
 
 
 def test_a_torn_adapter_is_refused(data, tmp_path, capsys):

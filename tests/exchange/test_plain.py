@@ -128,7 +128,7 @@ CANNOT = {
         *("ner", "bert", "a transformer layer in its head"),
     ),
     "a hidden layer over tokens": (["feature_extraction"], "ner", "bert", "no hidden layer"),
-    "the mean": (["full"], "classification", "bert", "train it with --task.pool cls"),
+    "the mean": (["full"], "classification", "bert", "takes a run with --task.pool cls"),
     "a hidden layer of a decoder": (
         ["feature_extraction"],
         *("classification", "gpt2", "one linear layer over the last token"),
@@ -146,6 +146,14 @@ def test_what_would_lose_something_is_refused(folders, tmp_path, what, capsys):
     out = tmp_path / "out"
     refused_by(main, ["export", str(run.path), "--to", "transformers", str(out)], capsys, reason)
     assert not list(tmp_path.glob("*out*")), "something was left behind"
+
+
+def test_what_a_killed_export_left_does_not_get_into_the_next(folders, tmp_path):
+    run = short_run(folders, tmp_path, "ner", "bert", *STRATEGIES["full"])
+    (tmp_path / ".out.partial").mkdir()
+    (tmp_path / ".out.partial" / "adapter_config.json").touch()
+    assert main(["export", str(run.path), "--to", "transformers", str(tmp_path / "out")]) == 0
+    assert not (tmp_path / "out" / "adapter_config.json").exists()
 
 
 def test_an_export_that_would_answer_otherwise_is_refused(folders, tmp_path, monkeypatch, capsys):

@@ -4,8 +4,9 @@ import pytest
 import torch
 from adapted import adapted, examples
 from running import trained
-from tiny import CONFIGS, tiny_backbone
+from tiny import CONFIGS, tiny_backbone, tiny_network
 
+from tl.backbones.pretrained import cut_network
 from tl.strategies.gradual_unfreezing import GradualUnfreezing, Options
 
 
@@ -37,8 +38,22 @@ def test_layers_join_from_the_top_and_the_stem_comes_last(family, per_epoch):
         assert learning_parts(backbone) == expected, epoch
 
 
+@pytest.mark.parametrize("family", ["gpt2", "t5", "bart"])
+def test_an_embedding_that_is_the_output_too_waits_with_the_stem(family):
+    backbone = cut_network(tiny_network(family, generates=True), generates=True)
+    strategy = GradualUnfreezing(Options(per_epoch=1))
+    strategy.attach(backbone)
+    embedding = backbone.embedding.weight
+    assert embedding is backbone.model.get_output_embeddings().weight
+    flags = []
+    for epoch in range(len(backbone.blocks) + 1):
+        strategy.start_epoch(epoch, backbone)
+        flags.append(embedding.requires_grad)
+    assert flags == [False] * len(backbone.blocks) + [True]
+
+
 def test_what_waits_stays_bit_equal():
-    model, task = adapted("gradual_unfreezing", "bert", "ner")
+    model, task = adapted("gradual_unfreezing", "bert", "ner")  # one layer an epoch
     model.adaptor.start_epoch(0, model.backbone)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.1)

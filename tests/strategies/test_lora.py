@@ -260,3 +260,24 @@ def test_lora_plus_gives_b_a_rate_of_its_own():
             assert name.startswith("head")
             assert group.lr == 1e-3
     assert "block01/B" in groups
+
+
+def test_dora_of_a_row_of_zeros_is_finite():
+    linear = nn.Linear(5, 3)
+    with torch.no_grad():
+        linear.weight[1] = 0
+    x = torch.randn(2, 5)
+    layer = DoRALinear(linear, 2, 4.0)
+    torch.testing.assert_close(layer(x), linear(x))
+    torch.testing.assert_close(layer.merged()(x), linear(x))
+
+
+def test_doras_norm_is_computed_in_the_precision_of_what_learns():
+    torch.manual_seed(0)
+    layer = DoRALinear(nn.Linear(64, 32), 8, 16.0)
+    nn.init.normal_(layer.B)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(layer.merged_weight(), layer.merged().weight)
+    exact = layer.merged_weight()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(layer.merged_weight(), exact, rtol=1e-6, atol=1e-6)

@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 import torch
 from adapted import adapted, config_of, examples, logits_of, task_of
-from running import refused_by, trained
+from running import refused, refused_by, trained
 from tiny import CONFIGS, tiny_backbone, tiny_network
 from torch import nn
-from transformers import DynamicCache
+from transformers import AttentionInterface, DynamicCache
 
 import eval
-from tl import build
-from tl.attention import attention
+from tl import attention, build
 from tl.checkpoint.__main__ import main
 from tl.runs import Run
 from tl.strategies.prefix import Options, Prefix, PrefixTuning, ReparametrizedPrefix, Trunk
@@ -62,7 +61,7 @@ def test_a_prefix_adds_its_positions_to_every_softmax():
     module.prefix = Prefix(*torch.randn(2, 2, 3, 5).double())
     seen = torch.ones(4, 4).tril().bool()
     additive = torch.zeros(1, 1, 4, 4).double().masked_fill(~seen, -1e30)
-    found, weights = attention(module.eval(), query, key, value, additive)
+    found, weights = attention.attention(module.eval(), query, key, value, additive)
     own = [x.detach() for x in module.prefix()]
     expected = plain_attention(query[0], key[0], value[0], seen, own)
     torch.testing.assert_close(found[0].transpose(0, 1), expected, rtol=1e-10, atol=1e-10)
@@ -133,32 +132,37 @@ def test_grouped_queries_share_the_prefix_of_their_key_head(family):
     assert {tuple(p.key.shape) for p in prefixes(backbone)} == {(1, 3, 8)}
 
 
+@pytest.mark.parametrize("family", ["bert", "roberta", "gpt2", "bart", "llama", "mistral", "qwen2"])
+def test_a_prefix_takes_no_position_from_the_text(family, monkeypatch):
+    """The lowest layer's queries and keys of the text, rotated or not, are those without it."""
+    seen = []
+
+    def record(module, query, key, value, mask, **options):
+        seen.append((query, key))
+        return attention.attention(module, query, key, value, mask, **options)
+
+    ids = torch.randint(4, 40, (1, 7), generator=torch.Generator().manual_seed(0))
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    monkeypatch.setitem(AttentionInterface._global_mapping, attention.NAME, record)
+    for strategy in (None, PrefixTuning(Options(length=3))):
+        backbone = tiny_backbone(family)
+        backbone.model.set_attn_implementation(attention.NAME)
+        if strategy is not None:
+            strategy.attach(backbone)
+        with torch.no_grad():
+            backbone(backbone.complete(inputs))
+    without, within = seen[0], seen[len(seen) // 2]
+    for one, other in zip(without, within, strict=True):
+        assert torch.equal(one, other)
+
+
 @pytest.mark.parametrize("family", ["bert", "roberta", "gpt2", "bart"])
-def test_a_prefix_takes_no_position_from_the_text(family):
-    """With keys that no query likes, a text has the states that it has without a prefix."""
+def test_a_text_may_be_as_long_as_without_a_prefix(family):
     backbone, _ = attached(family)
-    limit = backbone.n_positions
-    ids = torch.randint(4, 40, (1, limit), generator=torch.Generator().manual_seed(0))
+    ids = torch.full((1, backbone.n_positions), 5)
     inputs = backbone.complete({"input_ids": ids, "attention_mask": torch.ones_like(ids)})
     with torch.no_grad():
-        assert backbone(inputs).last_hidden_state.isfinite().all()  # as long as ever
-        for block in backbone.blocks:
-            for place in block.attentions().values():
-                place.module.prefix = Silent(place)
-        found = backbone(inputs).last_hidden_state
-        expected = tiny_backbone(family)(inputs).last_hidden_state
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-
-
-class Silent(nn.Module):
-    """A prefix of zero values; its keys match as much as one padded position would: not at all."""
-
-    def __init__(self, place):
-        super().__init__()
-        self.zeros = torch.zeros(place.n_kv_heads, 0, place.head_width)
-
-    def forward(self):
-        return self.zeros, self.zeros
+        assert backbone(inputs).last_hidden_state.isfinite().all()
 
 
 def test_the_mlp_makes_the_prefix_that_the_paper_describes():
@@ -183,8 +187,8 @@ def test_folding_the_mlp_away_changes_no_logit(family):
     after = logits_of(model, task, data)
     assert all(torch.equal(x, y) for x, y in zip(before, after, strict=True))
     left = {n for n, p in model.named_parameters() if p.requires_grad}
-    assert not any("dense" in n or "trunk" in n for n in left - {n for n in left if "heads" in n})
-    assert left != made
+    assert any("trunk" in n for n in made)
+    assert {n.rpartition(".")[2] for n in left if not n.startswith("heads.")} == {"key", "value"}
 
 
 def test_training_can_go_on_from_what_was_saved():
@@ -223,6 +227,25 @@ def test_a_run_can_be_folded_into_a_smaller_one(basic, tmp_path, capsys):
     assert eval.main([str(run.path)]) == eval.main([str(new)]) == 0
     one, other = (np.load(r.arrays("predictions", "test"))["logits"] for r in (run, folded))
     np.testing.assert_array_equal(one, other)
+
+
+def test_a_folded_run_keeps_the_options_and_the_data_of_its_run(basic, tmp_path, capsys):
+    words = [*basic, "--strategy", "prefix", "--strategy.length", "3", "--strategy.hidden", "6"]
+    run = trained([*words, "--precision", "bf16"], tmp_path / "runs")
+    new = Run(tmp_path / "new")
+    assert main(["fold", str(run.path), str(new.path)]) == 0
+    before, after = (json.loads(r.config.read_text()) for r in (run, new))
+    assert before.pop("strategy_options") | {"hidden": 0} == after.pop("strategy_options")
+    assert before == after
+    assert new.read_env() == run.read_env()
+    capsys.readouterr()
+    assert eval.main([str(new.path)]) == 0
+    assert "have changed" not in capsys.readouterr().err
+
+
+def test_a_spread_of_prefixes_that_an_mlp_makes_is_refused(basic, here, capsys):
+    words = ["--strategy", "prefix", "--strategy.hidden", "6", "--strategy.init-std", "0.5"]
+    refused([*basic, *words, *here], capsys, "--strategy.init-std is about plain prefixes")
 
 
 def test_a_run_without_an_mlp_is_not_folded(finished, tmp_path, capsys):

@@ -139,3 +139,8 @@ def test_positions_are_counted_with_the_prompt():
 @pytest.mark.parametrize("words", [["--strategy.init", "text"], ["--strategy.text", "some words"]])
 def test_a_text_without_its_start_is_refused(words, basic, here, capsys):
     refused([*basic, "--strategy", "prompt", *words, *here], capsys, "--strategy.init text needs")
+
+
+def test_a_text_without_a_word_is_refused(basic, here, capsys):
+    words = ["--strategy", "prompt", "--strategy.init", "text", "--strategy.text", "\u200b"]
+    refused([*basic, *words, *here], capsys, "the tokenizer finds no word in it")

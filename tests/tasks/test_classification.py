@@ -161,3 +161,9 @@ def test_encoders_are_averaged_and_decoders_end_with_their_last_token(pool, kind
 def test_long_texts_are_cut_to_the_length_limit():
     one = task([record("day " * 40), record(label="bad")], options=Options(max_length=6))
     assert [len(example) for example in one.examples("train")] == [6, 4]
+
+
+def test_an_empty_label_is_refused():
+    """It would become a class of its own."""
+    with pytest.raises(ValueError, match=r"1 records of train have an empty 'label'.* record 1"):
+        task(labelled("good", " ", "bad"))

@@ -173,7 +173,10 @@ class Backbone(nn.Module):
         """From now on, keep only what enters each block while training, and compute the rest anew
         in the backward pass (arXiv 1604.06174): less memory, about a third more time.
         """
-        self.model.activation_checkpointing_enable()
+        self.model.activation_checkpointing_enable({"use_reentrant": False})
+        # That made the embeddings ask for gradients, which only the other form of checkpointing
+        # needs: below the lowest learning weight, nothing has to be kept or computed anew.
+        self.model.disable_input_require_grads()
 
     def complete(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Add what an encoder-decoder reads and a task that only labels does not give.

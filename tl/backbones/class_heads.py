@@ -13,7 +13,7 @@ def _require_first_token(head: PlainHead) -> None:
     if head.pool != "cls":
         raise ValueError(
             f"the class of transformers that classifies with this family looks at the first token, "
-            f"this run was pooled by {head.pool!r}; train it with --task.pool cls"
+            f"this head at {head.pool!r}; it takes a run with --task.pool cls"
         )
 
 

@@ -12,7 +12,9 @@ from tl.backbones.feed_forward import recut, restore
 class DisentangledAttention(nn.Module):
     """Content and relative position in one softmax (DeBERTa, arXiv 2006.03654, Eq. 4).
 
-        A_ij = (Q_i·K_j + Q_i·K^r_δ(i,j) + K_j·Q^r_δ(j,i)) / √(k·f)        f: number of terms
+        A_ij = (Q_i·K_j + Q_i·K^r_δ(i,j) + K_j·Q^r_δ(i,j)) / √(k·f)        f: number of terms
+
+    The paper's last term has δ(j,i); the published models compute this one.
 
     The two terms with positions are the additive bias of an ordinary attention, so that prefixes
     and attention maps work here as in every other family: a prefix has no position, and gets none.

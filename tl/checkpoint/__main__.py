@@ -2,40 +2,43 @@
 
 python -m tl.checkpoint export RUN --to peft DIR
 python -m tl.checkpoint export RUN --to transformers DIR
-python -m tl.checkpoint import DIR RUN --task ner --data DATA [--model MODEL]
+python -m tl.checkpoint import DIR RUN --task ner --data DATA [--model MODEL] [--task.OPTION …]
 python -m tl.checkpoint fold RUN NEW
 """
-
-from __future__ import annotations
 
 import argparse
 import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tl.config import parse
+from tl.command_line import parse
 from tl.runs import Run
 
-if TYPE_CHECKING:  # torch is imported where it is used, so that --help answers at once
-    from tl.build import Setup
+# What needs torch is imported where it is used, so that --help answers at once.
 
 
 def main(argv: list[str]) -> int:
     """Run one command line; the answer is the exit code: 0, or 2 for bad input."""
     try:
-        args = parser().parse_args(argv)
+        args, args.others = parser().parse_known_args(argv)
+        if args.others and args.command != "import":
+            raise ValueError(f"unknown option {args.others[0]}; --help lists all")
         print({"export": export, "import": import_adapter, "fold": fold}[args.command](args))
         return 0
     except (ValueError, OSError, argparse.ArgumentError) as error:
         print(f"tl.checkpoint: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
-        prog="python -m tl.checkpoint", description=__doc__.partition("\n")[0], exit_on_error=False
+        prog="python -m tl.checkpoint",
+        description=__doc__.partition("\n")[0],
+        allow_abbrev=False,
+        exit_on_error=False,
     )
     commands = options.add_subparsers(dest="command", required=True)
     out = commands.add_parser(
@@ -76,29 +79,45 @@ def require_new(folder: Path) -> None:
 def export(args: argparse.Namespace) -> str:
     """Write the export beside its place, then move it there: nothing half-written is left."""
     from tl import trained
-    from tl.exchange.peft import export_peft
-    from tl.exchange.plain import export_plain
+    from tl.exchange import peft, plain
 
     require_new(args.folder)
+    form = peft if args.to == "peft" else plain
     setup = trained.load(Run(args.run), device="cpu", precision="fp32")
     partial = args.folder.with_name(f".{args.folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of an export that was killed
     try:
-        (export_peft if args.to == "peft" else export_plain)(setup, partial)
+        form.export(setup, partial)
     except (ValueError, OSError):
         shutil.rmtree(partial, ignore_errors=True)
         raise
     if args.folder.exists():
         args.folder.rmdir()
     partial.rename(args.folder)
-    return f"wrote {args.folder}"
+    loading = form.loading(setup, args.folder)
+    return "\n".join([*unfinished(args.run), f"wrote {args.folder}; to load it:\n", loading])
+
+
+def unfinished(path: Path) -> list[str]:
+    """A line of warning where a run has not ended."""
+    if Run(path).result.is_file():
+        return []
+    return [f"note: {path} has not finished; these are the weights of its best epoch so far"]
 
 
 def import_adapter(args: argparse.Namespace) -> str:
     """Make a run directory that eval.py takes as one of ours."""
     from tl.backbones import pretrained
     from tl.build import build, load_data
-    from tl.exchange.peft import fill_from_peft, read_peft, strategy_words
+    from tl.checkpoint import save_learned
+    from tl.exchange.peft_import import (
+        check_classes,
+        fill_from_peft,
+        read_peft,
+        strategy_words,
+    )
     from tl.registry import FAMILIES, resolve
+    from tl.runs import start
 
     require_new(args.run)
     adapter = read_peft(args.folder)
@@ -108,10 +127,15 @@ def import_adapter(args: argparse.Namespace) -> str:
     family = resolve(FAMILIES, pretrained.read_config(model).model_type, "model family")
     words = strategy_words(adapter, pretrained.empty_backbone(model), family)
     words += ["--task", args.task, "--data", args.data, "--model", model]
-    config, _ = parse(words)
+    config, _ = parse(words + args.others)
     setup = build(config, load_data(config))
+    check_classes(setup)
     fill_from_peft(setup, adapter)
-    return save_run(setup, args.run)
+    run = Run(args.run)
+    start(run, config.to_json(), setup.environment())
+    save_learned(run.learned, setup.model.learned(), setup.metadata())
+    order = ", ".join(setup.task.labels)
+    return f"{written(run)}\nits classes are taken to be, in this order: {order}"
 
 
 def fold(args: argparse.Namespace) -> str:
@@ -120,32 +144,34 @@ def fold(args: argparse.Namespace) -> str:
 
     from tl import trained
     from tl.build import build
+    from tl.checkpoint import save_learned
     from tl.data.records import Dataset
+    from tl.runs import start
+    from tl.strategies.prefix import PrefixTuning
 
     require_new(args.run)
-    setup = trained.load(Run(args.source), device="cpu", precision="fp32")
-    config = setup.config
-    if not getattr(config.strategy_options, "hidden", 0):
+    source = Run(args.source)
+    config = trained.config_of(source)
+    setup = trained.load(source, device="cpu", precision="fp32")
+    adaptor = setup.model.adaptor
+    if not isinstance(adaptor, PrefixTuning) or not adaptor.options.hidden:
         raise ValueError(f"{args.source} has no prefix that an MLP makes: there is nothing to fold")
-    config = replace(config, strategy_options=replace(config.strategy_options, hidden=0))
-    plain = build(config, Dataset("text", {}), labels=setup.task.labels)
-    setup.model.adaptor.fold(setup.model.backbone)
+    options = replace(config.strategy_options, hidden=0)
+    plain_config = replace(setup.config, strategy_options=options)
+    plain = build(plain_config, Dataset("text", {}), labels=setup.task.labels)
+    adaptor.fold(setup.model.backbone)
     made = dict(setup.model.named_parameters())
     with torch.no_grad():
         for name, tensor in plain.model.learned().items():
             tensor.copy_(made[name])
-    return save_run(plain, args.run)
+    run = Run(args.run)
+    start(run, replace(config, strategy_options=options).to_json(), source.read_env())
+    save_learned(run.learned, plain.model.learned(), plain.metadata())
+    return written(run)
 
 
-def save_run(setup: Setup, path: Path) -> str:
-    """Write what eval.py needs of a run that was not trained here."""
-    from tl.checkpoint import save_learned
-    from tl.runs import start
-
-    run = Run(path)
-    start(run, setup.config.to_json(), setup.environment())
-    save_learned(run.learned, setup.model.learned(), setup.metadata())
-    return f"wrote {path}\nto score it: python eval.py {path}"
+def written(run: Run) -> str:
+    return f"wrote {run.path}\nto score it: python eval.py {run.path}"
 
 
 if __name__ == "__main__":

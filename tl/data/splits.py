@@ -62,7 +62,8 @@ def divide(records: list[Record], made: list[str], stratify: str | None) -> Spli
     if len(movable) < n_moved:
         raise ValueError(
             f"too few texts to cut off {' and '.join(made)}: {len(ordered)} distinct texts with "
-            f"{len(set(labels.values()))} label(s); give a directory with a file per split"
+            f"{len(set(labels.values()))} label(s), in records of {', '.join(records[0])}; give a "
+            "directory with a file per split"
         )
     # Evenly spaced over the texts in order of label: every label gives its share.
     moved = {

@@ -21,7 +21,7 @@ class BitFit(TransferAdaptor):
 
     Biases of keys are among them too, and count, though under plain attention they cannot change
     anything: qᵢ·(kⱼ + b) = qᵢ·kⱼ + qᵢ·b adds one number to all scores of a query, and softmax
-    forgets it. `notes` says so; in the paper, those of queries and of the feed-forward's second
+    forgets it. `notes` says so; in the paper, those of queries and of the feed-forward's inner
     layer alone nearly reach what all of them reach (§4).
 
     Default rate 5e-3: chosen on the validation split of emotion for MiniLM; the paper searched

@@ -12,12 +12,12 @@ from tl.strategies.base import TransferAdaptor
 class Options:
     """Layers join the training from the top down."""
 
-    default_lr: ClassVar[float] = 3e-4
+    default_lr: ClassVar[float] = 4e-4
     per_epoch: int = option(
-        3, "layers that join in each epoch, from the top; the stem comes last", interval="[1, inf)"
+        6, "layers that join in each epoch, from the top; the stem comes last", interval="[1, inf)"
     )
     decay: float = option(
-        0.9, "ratio of the rates of two neighbouring layers: η^(l−1) = η^l · decay (§3.2)",
+        0.8, "ratio of the rates of two neighbouring layers: η^(l−1) = η^l · decay (§3.2)",
         interval="(0, 1]",
     )  # fmt: skip
 
@@ -31,8 +31,9 @@ class GradualUnfreezing(TransferAdaptor):
 
     A layer that joins late meets the rate of that step, lower than the peak; it never catches up.
 
-    Defaults (rate 3e-4, decay 0.9, 3 layers an epoch): chosen on the validation split of emotion
-    for MiniLM.
+    Defaults (rate 4e-4, decay 0.8, 6 layers an epoch): chosen on emotion for MiniLM, all of whose
+    layers then join at once and the embeddings an epoch later; with 3 layers an epoch, the mean of
+    accuracy and macro-F1 was half a point lower.
     """
 
     Options = Options
@@ -49,6 +50,7 @@ class GradualUnfreezing(TransferAdaptor):
         joined = min(n_layers, (epoch + 1) * self.options.per_epoch)
         # The stem joins in the epoch after the last layer; what is above the layers is always on.
         lowest = 0 if epoch * self.options.per_epoch >= n_layers else 1 + n_layers - joined
-        for depth, modules in enumerate(parts):
+        # From the top down: what is tied belongs to the lowest part that holds it.
+        for depth, modules in reversed(list(enumerate(parts))):
             for module in modules:
                 module.requires_grad_(depth >= lowest)

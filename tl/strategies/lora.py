@@ -93,7 +93,8 @@ class LoRALinear(nn.Module):
 
     def merged_weight(self) -> Tensor:
         """W₀ + (α/r)·BA, in the precision of what learns."""
-        return self.frozen.weight.to(self.B.dtype) + self.scale * (self.B @ self.A)
+        with torch.autocast(self.B.device.type, enabled=False):
+            return self.frozen.weight.to(self.B.dtype) + self.scale * (self.B @ self.A)
 
     @torch.no_grad()
     def merged(self) -> nn.Linear:
@@ -107,7 +108,7 @@ class DoRALinear(LoRALinear):
         h = m ⊙ (V / ‖V‖)x + b,   V = W₀ + (α/r)·BA        m: [d_out], starts at ‖W₀‖
 
     The paper's columns are rows here, since it writes W transposed. As it proposes (§4.3), ‖V‖ is a
-    constant for the gradient.
+    constant for the gradient. A row of zeros stays one: its norm counts as the least number.
     """
 
     def __init__(
@@ -118,16 +119,21 @@ class DoRALinear(LoRALinear):
 
     def merged_weight(self) -> Tensor:
         direction = super().merged_weight()
-        return self.magnitude.unsqueeze(1) * direction / direction.norm(dim=1, keepdim=True)
+        return self.magnitude.unsqueeze(1) * direction / row_norms(direction).unsqueeze(1)
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.no_grad():
-            norm = super().merged_weight().norm(dim=1)
-        factor = self.magnitude / norm  # [d_out]
+            norms = row_norms(super().merged_weight())
+        factor = self.magnitude / norms  # [d_out]
         # With dropout the two paths see different inputs, as in the authors' code.
         h = F.linear(x, self.frozen.weight) + self.update(x)
         h = factor.to(h.dtype) * h
         return h if self.frozen.bias is None else h + self.frozen.bias
+
+
+def row_norms(weight: Tensor) -> Tensor:
+    """‖V‖ of each row, none of them zero: [d_out, d_in] -> [d_out]."""
+    return weight.norm(dim=1).clamp_min(torch.finfo(weight.dtype).tiny)
 
 
 class LoRA(TransferAdaptor):

@@ -92,6 +92,13 @@ class PrefixTuning(TransferAdaptor):
 
     Options = Options
 
+    def check(self, backbone: Backbone) -> None:
+        if self.options.hidden and self.options.init_std != Options.init_std:
+            raise ValueError(
+                "--strategy.init-std is about plain prefixes; with --strategy.hidden an MLP makes "
+                "them. Leave one of the two out"
+            )
+
     def attach(self, backbone: Backbone) -> None:
         backbone.requires_grad_(False)
         backbone.model.set_attn_implementation(attention.NAME)

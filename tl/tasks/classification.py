@@ -62,6 +62,14 @@ class Classification(Task):
             [*self.text_columns, self.label_column],
             "name the columns with --task.text, --task.pair and --task.label",
         )
+        for split, records in splits.items():
+            empty = [i for i, r in enumerate(records) if not str(r[self.label_column]).strip()]
+            if empty:
+                raise ValueError(
+                    f"data {self.dataset.name!r}: {len(empty)} records of {split} have an empty "
+                    f"{self.label_column!r}, the first is record {empty[0]}; fill it in or remove "
+                    "the record"
+                )
 
     def find_labels(self) -> list[str]:
         labels = sorted(self.used_labels("train"), key=_number_first)
