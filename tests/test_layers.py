@@ -29,6 +29,7 @@ LAYERS = [
     ["tl.data.conll", "tl.data.hub", "tl.data.newsroom"],
     ["tl.data.sources"],
     ["tl.backbones.base", "tl.backbones.feed_forward"],
+    ["tl.backbones.family"],
     ["tl.backbones.class_heads"],
     ["tl.backbones"],
     ["tl.backbones.pretrained"],

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from tl.backbones.base import Family
+from tl.backbones.family import Family
 from tl.registry import (
     FAMILIES,
     STRATEGIES,

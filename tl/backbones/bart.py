@@ -2,7 +2,8 @@
 
 from torch import Tensor, nn
 
-from tl.backbones.base import Attention, Backbone, Block, Family, Slot, Weights, language_head
+from tl.backbones.base import Attention, Backbone, Block, Slot, language_head
+from tl.backbones.family import Family, Weights
 from tl.backbones.feed_forward import FeedForward
 
 

@@ -1,15 +1,13 @@
 """What a strategy may know about a pretrained model: its parts, under one set of names."""
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor, nn
 from transformers.modeling_outputs import ModelOutput
 
 Kind = Literal["encoder", "decoder", "encoder-decoder"]
-Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -225,53 +223,3 @@ def language_head(model: nn.Module) -> list[nn.Module]:
     """The output embeddings of a network that was loaded to generate; nothing of another."""
     head = model.get_output_embeddings()
     return [] if head is None else [head]
-
-
-@dataclass(frozen=True)
-class PlainHead:
-    """A head as an export sees it: pool -> (dense, tanh) -> out; `pool` as in `tl.heads`."""
-
-    pool: str
-    out: nn.Linear
-    dense: nn.Linear | None = None
-
-
-TextHead = Callable[[PlainHead], tuple[Weights, dict[str, object]]]
-
-
-def no_text_head(head: PlainHead) -> tuple[Weights, dict[str, object]]:
-    raise ValueError(
-        "the class of transformers that classifies with this family feeds its decoder a shifted "
-        "text; ours reads the same text on both sides"
-    )
-
-
-@dataclass(frozen=True)
-class Family:
-    """How models of one architecture are loaded and cut.
-
-    Attributes:
-        cut: brings a loaded network to the common form, in place.
-        model: the class of transformers that loads it to label.
-        generator: the one that loads it with its language-modelling head, if it can generate.
-        cut_generator: what cuts that one, where `cut` would not do.
-        model_options: for `from_pretrained` and `from_config` of both.
-        tokenizer_options: for `AutoTokenizer.from_pretrained`.
-        sentencepiece: the class that reads a bare sentencepiece model as the family does, where
-            `AutoTokenizer` reads it otherwise.
-        restore: from the weights of the common form, by name, to those of the original.
-        text_head: the weights, and options of the configuration, by which the class of transformers
-            that classifies texts computes what a head of ours computes; ValueError if it cannot.
-        token_head: the name of the linear layer in the class that labels tokens, if there is one.
-    """
-
-    cut: Callable[[nn.Module], Backbone]
-    model: str = "AutoModel"
-    generator: str | None = None
-    cut_generator: Callable[[nn.Module], Backbone] | None = None
-    model_options: dict[str, object] = field(default_factory=dict)
-    tokenizer_options: dict[str, object] = field(default_factory=dict)
-    sentencepiece: str | None = None
-    restore: Callable[[Weights], Weights] = dict
-    text_head: TextHead = no_text_head
-    token_head: str | None = None

@@ -5,7 +5,8 @@ from dataclasses import replace
 from torch import nn
 
 from tl.backbones import class_heads
-from tl.backbones.base import Attention, Backbone, Block, Family, Slot
+from tl.backbones.base import Attention, Backbone, Block, Slot
+from tl.backbones.family import Family
 from tl.backbones.feed_forward import recut, restore
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from tl.backbones.base import PlainHead, Weights
+from tl.backbones.family import PlainHead, Weights
 
 Form = tuple[Weights, dict[str, object]]  # weights by name, and options of the configuration
 SMALL = 2.0**-12

@@ -2,7 +2,8 @@
 
 from torch import nn
 
-from tl.backbones.base import Backbone, Family
+from tl.backbones.base import Backbone
+from tl.backbones.family import Family
 from tl.registry import FAMILIES, resolve
 
 

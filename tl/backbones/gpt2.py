@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from tl.backbones import class_heads
-from tl.backbones.base import Attention, Backbone, Block, Family, Slot, Weights, language_head
+from tl.backbones.base import Attention, Backbone, Block, Slot, language_head
+from tl.backbones.family import Family, Weights
 
 
 class SplitProjection(nn.Module):

@@ -3,7 +3,8 @@
 from torch import nn
 
 from tl.backbones import class_heads
-from tl.backbones.base import Attention, Backbone, Block, Family, Slot, language_head
+from tl.backbones.base import Attention, Backbone, Block, Slot, language_head
+from tl.backbones.family import Family
 
 
 def cut_layer(layer: nn.Module) -> Block:

@@ -24,7 +24,8 @@ from transformers import (
 from transformers.utils import logging
 
 from tl import offline, seed
-from tl.backbones.base import Backbone, Family
+from tl.backbones.base import Backbone
+from tl.backbones.family import Family
 from tl.registry import FAMILIES, resolve, unknown
 
 # What its load reports would say is checked below, and said as an error.

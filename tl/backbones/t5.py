@@ -2,7 +2,8 @@
 
 from torch import nn
 
-from tl.backbones.base import Attention, Backbone, Block, Family, Slot, language_head
+from tl.backbones.base import Attention, Backbone, Block, Slot, language_head
+from tl.backbones.family import Family
 
 
 def cut_attention(sublayer: nn.Module, attention: nn.Module) -> Attention:

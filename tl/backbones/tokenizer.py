@@ -5,7 +5,7 @@ from pathlib import Path
 import transformers
 from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerFast
 
-from tl.backbones.base import Family
+from tl.backbones.family import Family
 from tl.backbones.pretrained import LOAD_FAILURES, family_of, locate, read_config, unreadable
 
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")

@@ -11,7 +11,8 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from tl.backbones.base import Backbone, Family, Slot, Weights
+from tl.backbones.base import Backbone, Slot
+from tl.backbones.family import Family, Weights
 from tl.backbones.pretrained import locate, public_name
 from tl.build import Setup
 from tl.exchange.plain import class_of, family_of, head_weights, labelling_network, labels_tokens

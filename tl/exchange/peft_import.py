@@ -6,7 +6,8 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from tl.backbones.base import Backbone, Family
+from tl.backbones.base import Backbone
+from tl.backbones.family import Family
 from tl.backbones.pretrained import read_config
 from tl.build import Setup
 from tl.exchange.peft import CONFIG, FORMS, WEIGHTS, AdapterFiles, original_paths

@@ -9,7 +9,7 @@ import transformers
 from torch import nn
 
 from tl import heads
-from tl.backbones.base import Family, PlainHead, Weights
+from tl.backbones.family import Family, PlainHead, Weights
 from tl.backbones.pretrained import read_config
 from tl.build import Setup
 from tl.data.encode import filler_id
