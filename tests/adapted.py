@@ -13,6 +13,7 @@ from tl.model import AdaptedModel
 from tl.registry import STRATEGIES, TASKS, options_of, resolve
 from tl.tasks.base import Task
 from tl.tasks.ner import Target
+from tl.tasks.summarization import Target as Summary
 
 VARIANTS = {
     "full": ("full", {}),
@@ -45,6 +46,7 @@ REFUSED = {("bitfit", family): "bitfit trains biases, and .* has none" for famil
 RECORDS = {
     "classification": [{"text": "", "label": label} for label in ("bad", "fair", "good")],
     "ner": [{"tokens": ["Oslo"], "ner_tags": [f"B-{name}"]} for name in ("LOC", "ORG")],
+    "summarization": [{"text": "anna saw the rainy day", "summary": "a bad day"}],
 }
 
 
@@ -71,7 +73,7 @@ def adapted(variant: str, family: str, task: str, **options) -> tuple[AdaptedMod
     """A tiny backbone with a strategy attached, and heads for a task."""
     config = config_of(task, variant, **options)
     made = task_of(config)
-    return build.adapt(tiny_backbone(family), config, made), made
+    return build.adapt(tiny_backbone(family, generates=made.generates), config, made), made
 
 
 def examples(task: Task, lengths: list[int], seed: int = 0) -> list[Example]:
@@ -82,6 +84,11 @@ def examples(task: Task, lengths: list[int], seed: int = 0) -> list[Example]:
     draw, n_labels = random.Random(seed), len(task.labels)
     made = []
     for i, length in enumerate(lengths):
+        if task.name == "summarization":  # every other word of the text
+            ids = [draw.randrange(5, 40) for _ in range(length)]
+            target = Summary([*ids[::2], task.end_id], "")
+            made.append(Example(str(i), {"input_ids": ids}, target))
+            continue
         ids = [draw.randrange(4, 4 + 2 * n_labels) for _ in range(length)]
         labels = [(id - 4) % n_labels for id in ids]
         if task.name == "ner":

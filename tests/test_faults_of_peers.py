@@ -9,7 +9,7 @@ import pytest
 import torch
 from adapted import adapted, config_of, examples, logits_of, task_of
 from running import equal_bits, refused, trained
-from tiny import CONFIGS, tiny_backbone, tiny_network
+from tiny import CONFIGS, GENERATES, tiny_backbone, tiny_network
 from torch import nn
 from transformers import T5Config
 
@@ -136,7 +136,7 @@ def test_fault_11_a_misspelt_target_is_not_silently_left_out(basic, here, capsys
 
 def test_fault_12_nothing_that_is_tied_is_ever_wrapped_or_merged():
     network = tiny_network("gpt2", generates=True)
-    backbone = cut_network(network, generates=True)
+    backbone = cut_network(network, GENERATES)
     strategy = LoRA(LoRAOptions(r=2, targets=("all",)))
     strategy.attach(backbone)
     assert not isinstance(network.lm_head, LoRALinear)
@@ -186,11 +186,11 @@ def test_fault_18_an_untied_output_of_t5_is_loaded_as_it_is(tmp_path):
     config = copy.deepcopy(CONFIGS["mt5"])
     assert isinstance(config, T5Config) or config.model_type == "mt5"
     torch.manual_seed(0)
-    network = new_network(config, generates=True)
+    network = new_network(config, GENERATES)
     network.lm_head.weight = nn.Parameter(torch.randn_like(network.lm_head.weight))
     network.config.tie_word_embeddings = False
     network.save_pretrained(tmp_path)
-    backbone = pretrained_backbone(str(tmp_path), generates=True)
+    backbone = pretrained_backbone(str(tmp_path), form=GENERATES)
     assert torch.equal(backbone.model.lm_head.weight, network.lm_head.weight)
     assert not torch.equal(backbone.model.lm_head.weight, backbone.embedding.weight)
 

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from rouge_score.rouge_scorer import RougeScorer
 from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
 from sklearn.metrics import f1_score as class_f1
 
-from tl.metrics import classification_scores, entity_scores
+from tl.metrics import classification_scores, entity_scores, rouge_scores, words_of
 
 
 def overall(gold, predicted):
@@ -123,3 +124,31 @@ def test_scores_are_plain_numbers():
     scores = entity_scores([["B-PER"]], [["B-PER"]])
     scores |= classification_scores(np.array([0, 1]), np.array([0, 1]), 2)
     assert {type(value) for value in scores.values()} == {float}
+
+
+def test_rouge_by_hand():
+    """5 words against 4: 4 in common, 1 pair of neighbours, a common subsequence of 3."""
+    scores = rouge_scores(["the cat sat down again"], ["the cat again sat"])
+    assert scores["rouge1"] == pytest.approx(2 * (4 / 4) * (4 / 5) / (4 / 4 + 4 / 5))
+    assert scores["rouge2"] == pytest.approx(2 * (1 / 3) * (1 / 4) / (1 / 3 + 1 / 4))
+    assert scores["rougeL"] == pytest.approx(2 * (3 / 4) * (3 / 5) / (3 / 4 + 3 / 5))
+
+
+def test_rouge_of_english_is_that_of_the_library():
+    gold = ["Stocks fell 3% on Monday, U.S. officials said.", "A new plan: e-mail for all!"]
+    made = ["Officials said stocks fell on Monday.", "The plan gives e-mail to all."]
+    theirs = RougeScorer(["rouge1", "rouge2", "rougeL"])
+    for name, value in rouge_scores(gold, made).items():
+        each = [theirs.score(g, m)[name].fmeasure for g, m in zip(gold, made, strict=True)]
+        assert value == pytest.approx(np.mean(each))
+
+
+def test_rouge_keeps_russian():
+    """The library's own tokenizer drops every Cyrillic letter, and scores 0."""
+    text = "Ёлки растут в лесу №5"
+    assert words_of(text) == ["ёлки", "растут", "в", "лесу", "5"]
+    assert rouge_scores([text], [text]) == {"rouge1": 1.0, "rouge2": 1.0, "rougeL": 1.0}
+
+
+def test_an_empty_summary_scores_zero():
+    assert rouge_scores(["a day"], [""]) == {"rouge1": 0.0, "rouge2": 0.0, "rougeL": 0.0}

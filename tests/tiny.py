@@ -25,8 +25,9 @@ from transformers import (
     XLMRobertaConfig,
 )
 
+from tl.backbones import pretrained
 from tl.backbones.base import Backbone
-from tl.backbones.pretrained import new_network
+from tl.backbones.pretrained import LABELS, Form, new_network
 from tl.registry import FAMILIES, resolve
 
 D = {
@@ -75,6 +76,7 @@ CONFIGS: dict[str, PretrainedConfig] = {
     ),
 }  # fmt: skip
 
+GENERATES = Form(generates=True)
 SPECIAL = {
     "pad_token": "[PAD]",
     "unk_token": "[UNK]",
@@ -94,16 +96,20 @@ def tiny_network(family: str, *, generates: bool = False) -> nn.Module:
     """A seeded random network as transformers makes it."""
     torch.manual_seed(0)
     config = copy.deepcopy(CONFIGS[family])  # a network writes into its configuration
-    return new_network(config, generates=generates)
+    return new_network(config, GENERATES if generates else LABELS)
 
 
 def cut_network(network: nn.Module, family: str) -> Backbone:
     return resolve(FAMILIES, family, "model family").cut(network).eval()
 
 
-def tiny_backbone(family: str) -> Backbone:
+def tiny_backbone(family: str, *, generates: bool = False) -> Backbone:
     """A seeded random network of a family, cut as every other one, in eval mode."""
-    return cut_network(tiny_network(family), family)
+    network = tiny_network(family, generates=generates)
+    if not generates:
+        return cut_network(network, family)
+    warm = resolve(FAMILIES, family, "model family").pairs
+    return pretrained.cut_network(network, GENERATES, warm=warm).eval()
 
 
 def tiny_tokenizer(*, special: bool = True) -> PreTrainedTokenizerFast:

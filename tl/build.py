@@ -8,6 +8,7 @@ import torch
 from tl import device, seed
 from tl.backbones import pretrained
 from tl.backbones.base import Backbone
+from tl.backbones.pretrained import Form
 from tl.backbones.tokenizer import load_tokenizer
 from tl.checkpoint import fingerprint
 from tl.config import Config
@@ -73,10 +74,15 @@ def load_data(config: Config) -> Dataset:
     return replace(dataset, splits=dataset.splits | {"train": train})
 
 
+def form_of(config: Config) -> Form:
+    """What the run's backbone is for."""
+    task = resolve(TASKS, config.task, "task")
+    return Form(task.generates, config.decoder_layers)
+
+
 def load_backbone(config: Config) -> Backbone:
-    if config.init == "random":
-        return pretrained.random_backbone(config.model, config.seed)
-    return pretrained.pretrained_backbone(config.model)
+    load = pretrained.random_backbone if config.init == "random" else pretrained.pretrained_backbone
+    return load(config.model, config.seed, form_of(config))
 
 
 def adapt(backbone: Backbone, config: Config, task: Task) -> AdaptedModel:
@@ -84,16 +90,17 @@ def adapt(backbone: Backbone, config: Config, task: Task) -> AdaptedModel:
     strategy = resolve(STRATEGIES, config.strategy, "strategy")
     adaptor = strategy(config.strategy_options)
     adaptor.check(backbone)
-    pretrained = frozenset(backbone.parameters())
+    task.prepare(backbone)
+    pretrained = frozenset(backbone.parameters()) - backbone.new
     with seed.stream(config.seed, "init/strategy"):
         adaptor.attach(backbone)
         if task.tokenizer is not None:
             adaptor.start(task.piece_ids, task.labels)
+    for parameter in backbone.new:
+        parameter.requires_grad_(True)
     check_length(config, backbone.n_positions, adaptor.n_virtual)
     with seed.stream(config.seed, "init/head"):
-        heads = task.heads(
-            lambda n_out, pool: adaptor.head(backbone.hidden_size, n_out, pool), backbone.kind
-        )
+        heads = task.heads(lambda n_out, pool: adaptor.head(backbone.hidden_size, n_out, pool))
     model = AdaptedModel(backbone, adaptor, heads, pretrained)
     hold_back(model, config)
     return model
@@ -153,7 +160,7 @@ def build(config: Config, dataset: Dataset, labels: list[str] | None = None) -> 
     tokenizer = load_tokenizer(config.model, config.init)
     task = resolve(TASKS, config.task, "task")(config.task_options, dataset, tokenizer, labels)
     backbone = load_backbone(config)
-    mark = fingerprint(backbone)
+    mark = fingerprint(backbone, backbone.new)
     if config.gradient_checkpointing:
         backbone.checkpoint_activations()
     model = adapt(backbone, config, task)
@@ -190,7 +197,7 @@ def plan(config: Config) -> dict[str, object]:
     """
     dataset = load_data(config)
     task = resolve(TASKS, config.task, "task")(config.task_options, dataset, None)
-    backbone = pretrained.empty_backbone(config.model)
+    backbone = pretrained.empty_backbone(config.model, form_of(config))
     with torch.device("meta"):
         model = adapt(backbone, config, task)
     n_examples = len(dataset.splits["train"])

@@ -30,6 +30,10 @@ class Config:
     init: Literal["pretrained", "random"] = option(
         "pretrained", "the checkpoint's weights, or random ones of the same form", group=WHAT
     )
+    decoder_layers: int | None = option(
+        None, "layers of the decoder that an encoder becomes, to generate (default: as many as it "
+        "has)", interval="[1, inf)", group=WHAT,
+    )  # fmt: skip
     data: str = option(
         "newsroom", "newsroom, newsroom-ru, a local file or directory, or a Hub id", group=WHAT
     )

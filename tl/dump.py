@@ -28,6 +28,12 @@ def _outputs(
         yield batch, output
 
 
+def _of_encoder(output: ModelOutput, name: str) -> tuple[Tensor, ...]:
+    """An output by its name; of a network that reads and writes, what it reads with."""
+    asked = output.get(name)
+    return output[f"encoder_{name}"] if asked is None else asked
+
+
 def _half(tensor: Tensor) -> np.ndarray:
     return tensor.to("cpu", torch.float16).numpy()
 
@@ -44,7 +50,9 @@ def hidden_states(setup: Setup, examples: list[Example]) -> dict[str, np.ndarray
     means, firsts, words = [], [], []
     for batch, output in _outputs(setup, examples, "output_hidden_states"):
         mask = batch.inputs["attention_mask"]
-        states = [h[:, -mask.shape[1] :] for h in output.hidden_states]  # without virtual tokens
+        states = [
+            h[:, -mask.shape[1] :] for h in _of_encoder(output, "hidden_states")
+        ]  # without virtual tokens
         means.append(_half(torch.stack([heads.mean(h.float(), mask) for h in states], dim=1)))
         firsts.append(_half(torch.stack([heads.first(h, mask) for h in states], dim=1)))
         layers = torch.stack(states, dim=2)  # [b, t, L + 1, d]
@@ -73,7 +81,8 @@ def attention_maps(setup: Setup, examples: list[Example]) -> dict[str, np.ndarra
     maps, tokens = [], []
     for batch, output in _outputs(setup, examples, "output_attentions"):
         t_batch = batch.inputs["attention_mask"].shape[1]  # virtual positions stand before them
-        layers = torch.stack([a[:, :, -t_batch:, -t_batch:] for a in output.attentions], dim=1)
+        maps_of_layers = _of_encoder(output, "attentions")
+        layers = torch.stack([a[:, :, -t_batch:, -t_batch:] for a in maps_of_layers], dim=1)
         for row, example in zip(layers, batch.examples, strict=True):
             length = len(example)
             full = np.zeros((*row.shape[:2], t, t), dtype=np.float16)

@@ -1,4 +1,4 @@
-"""A model's logits and scores on examples: in eval mode, in batches of like length."""
+"""A model's answers and scores on examples: in eval mode, in batches of like length."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from tl.build import Setup
 from tl.data.batch import Example, by_tokens
 from tl.device import autocast
 from tl.metrics import Scores
-from tl.tasks.base import Logits
+from tl.tasks.base import Answers
 
 TOKENS = {"cpu": 1024, "cuda": 32768}  # of a batch, with padding: a CPU wants it to fit its cache
 Stop = Callable[[], bool]
@@ -22,8 +22,8 @@ def never() -> bool:
 @torch.no_grad()
 def infer(
     setup: Setup, examples: list[Example], what: str, stop: Stop = never
-) -> tuple[Logits, float]:
-    """Logits of examples, in their order, in eval mode, and the mean loss over their targets.
+) -> tuple[Answers, float]:
+    """Answers to examples, in their order, in eval mode, and the mean loss over their targets.
 
     Args:
         setup: model and task.
@@ -32,7 +32,7 @@ def infer(
         stop: asked before every batch; once true, KeyboardInterrupt is raised.
     """
     setup.model.eval()
-    logits: Logits = [None] * len(examples)
+    answers: Answers = [None] * len(examples)
     loss_sum, n_targets = 0.0, 0
     batches = by_tokens([len(e) for e in examples], TOKENS[setup.device.type])
     for indices in tqdm(batches, desc=f"  {what}", leave=False, disable=None):
@@ -40,17 +40,17 @@ def infer(
             raise KeyboardInterrupt
         batch = setup.task.collate([examples[i] for i in indices]).to(setup.device)
         with autocast(setup.device, setup.dtype):
-            output = setup.model(batch)
-        loss_sum += setup.task.loss_sum(output, batch).item()
+            loss, some = setup.task.answer(setup.model, batch)
+        loss_sum += loss.item()
         n_targets += batch.n_targets
-        for index, one in zip(indices, setup.task.predict(output, batch), strict=True):
-            logits[index] = one
-    return logits, loss_sum / max(1, n_targets)
+        for index, one in zip(indices, some, strict=True):
+            answers[index] = one
+    return answers, loss_sum / max(1, n_targets)
 
 
 def evaluate(
     setup: Setup, examples: list[Example], what: str, stop: Stop = never
-) -> tuple[Scores, Logits]:
-    """The task's scores of a split, its mean `loss` among them, and its logits; see `infer`."""
-    logits, loss = infer(setup, examples, what, stop)
-    return setup.task.score(examples, logits) | {"loss": loss}, logits
+) -> tuple[Scores, Answers]:
+    """The task's scores of a split, its mean `loss` among them, and its answers; see `infer`."""
+    answers, loss = infer(setup, examples, what, stop)
+    return setup.task.score(examples, answers) | {"loss": loss}, answers

@@ -1,13 +1,16 @@
 """Scores, by the libraries that the field reports them with."""
 
+import re
 import warnings
 
 import numpy as np
+from rouge_score.rouge_scorer import RougeScorer
 from seqeval.metrics.v1 import precision_recall_fscore_support as entity_scores_of
 from seqeval.scheme import IOB2, Entities
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 Scores = dict[str, float]
+ROUGE = ("rouge1", "rouge2", "rougeL")
 
 
 def classification_scores(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> Scores:
@@ -53,3 +56,31 @@ def entity_scores(tags: list[list[str]], predicted: list[list[str]]) -> Scores:
         keys = [f"{name}/{key}" for key in ("precision", "recall", "f1", "support")]
         scores |= dict(zip(keys, map(float, values), strict=True))
     return scores
+
+
+class WordTokenizer:
+    """Runs of letters and digits of any script, in lower case.
+
+    The tokenizer that rouge-score takes by default keeps a-z and 0-9 alone, so that every Russian
+    text is empty to it.
+    """
+
+    def tokenize(self, text: str) -> list[str]:
+        return re.findall(r"[^\W_]+", text.lower())
+
+
+def words_of(text: str) -> list[str]:
+    """The words that ROUGE counts."""
+    return WordTokenizer().tokenize(text)
+
+
+def rouge_scores(references: list[str], summaries: list[str]) -> Scores:
+    """ROUGE-1, ROUGE-2 and ROUGE-L (Lin 2004): F1, the mean over texts, without stemming.
+
+    Args:
+        references: the true summaries.
+        summaries: as many others.
+    """
+    scorer = RougeScorer(ROUGE, tokenizer=WordTokenizer())
+    each = [scorer.score(ref, made) for ref, made in zip(references, summaries, strict=True)]
+    return {name: float(np.mean([score[name].fmeasure for score in each])) for name in ROUGE}

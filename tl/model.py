@@ -8,6 +8,7 @@ from transformers.modeling_outputs import ModelOutput
 
 from tl.backbones.base import Backbone
 from tl.data.batch import Batch
+from tl.generation import generate
 from tl.strategies.base import Place, TransferAdaptor
 
 
@@ -34,11 +35,16 @@ class AdaptedModel(nn.Module):
         ]
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits of the batch's task: [b, c], or [b, t, c] for a task that labels tokens.
+        """Logits of the batch's task.
+
+        [b, c]; [b, t, c] for a task that labels tokens; [b, t, v] for one that generates, with t
+        positions of what is generated.
 
         Rows may be padded on either side. Inside, all are padded on the right, so that a text has
         the same positions, absolute or relative, whatever stands around it.
         """
+        if batch.task not in self.heads:  # the network has a head of its own
+            return self.read(batch.inputs).logits[:, -batch.labels.shape[1] :]
         mask = batch.inputs["attention_mask"]
         right, back = _turns(mask)
         inputs = {name: x.gather(1, right) for name, x in batch.inputs.items()}
@@ -55,12 +61,17 @@ class AdaptedModel(nn.Module):
         """
         return self.backbone(self.adaptor.before(self.backbone.complete(inputs)) | asked)
 
+    def generate(self, inputs: dict[str, Tensor], **options: object) -> Tensor:
+        """New tokens for each text, [b, n]; see `tl.generation.generate`."""
+        read = {name: x for name, x in inputs.items() if not name.startswith("decoder_")}
+        return generate(self.backbone, self.adaptor, read, **options)
+
     def places(self) -> list[Place]:
         """The parts of the network from bottom to top, with all their parameters.
 
         A tied parameter belongs to the lowest part that holds it.
         """
-        places, placed = [], set()
+        places, placed = [], set(self.backbone.new)
         for depth, (name, modules) in enumerate(self.backbone.parts()):
             own = dict.fromkeys(p for module in modules for p in module.parameters())
             places.append(Place(name, depth, [p for p in own if p not in placed]))
@@ -69,8 +80,11 @@ class AdaptedModel(nn.Module):
         return [
             *places,
             Place("adaptor", above, list(self.adaptor.parameters())),
-            Place("head", above, list(self.heads.parameters())),
+            Place("head", above, [*self.heads.parameters(), *self._new()]),
         ]
+
+    def _new(self) -> list[nn.Parameter]:
+        return [p for p in self.backbone.parameters() if p in self.backbone.new]
 
     def learned(self) -> dict[str, Tensor]:
         """What learns, and every head: all that the checkpoint of the backbone does not hold."""
@@ -84,12 +98,15 @@ class AdaptedModel(nn.Module):
     def store_frozen(self, dtype: torch.dtype) -> None:
         """Keep the weights of frozen linear layers in the type in which they are multiplied.
 
-        Autocast would round them to it at every step anyway; the numbers stay the same.
+        Autocast would round them to it at every step anyway; the numbers stay the same. An output
+        layer that shares the matrix of the embeddings keeps it as it is: looking up rounds nothing.
         """
-        for module in self.backbone.modules():
-            if isinstance(module, nn.Linear) and not any(
-                p.requires_grad for p in module.parameters()
-            ):
+        modules = list(self.backbone.modules())
+        embeddings = {m.weight for m in modules if isinstance(m, nn.Embedding)}
+        for module in modules:
+            if not isinstance(module, nn.Linear) or module.weight in embeddings:
+                continue
+            if not any(p.requires_grad for p in module.parameters()):
                 module.to(dtype)
 
 

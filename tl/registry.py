@@ -30,6 +30,7 @@ STRATEGIES = {
 TASKS = {
     "classification": "tl.tasks.classification:Classification",
     "ner": "tl.tasks.ner:NER",
+    "summarization": "tl.tasks.summarization:Summarization",
 }
 FAMILIES = {  # by the `model_type` of a checkpoint's config.json
     "bert": "tl.backbones.bert:FAMILY",

@@ -53,6 +53,7 @@ def describe(trainer: Trainer, scores: dict) -> dict:
         "best_epoch": progress.best_epoch,
         "scores": scores,
         "scores_before": trainer.scores_before,
+        "baselines": {split: setup.task.baselines(split) for split in scores},
         **sizes(setup.model, trainer.groups),
         "train_seconds": progress.seconds,
         "examples_per_second": progress.n_examples / max(progress.seconds, 1e-9),

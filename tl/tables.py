@@ -34,6 +34,18 @@ def score_rows(result: dict) -> Rows:
     return rows
 
 
+def baseline_rows(result: dict) -> Rows:
+    """Scores without a model, beside those of the model, of the last split; none if unknown."""
+    split = list(result["scores"])[-1]
+    baselines = result["baselines"][split]
+    if not baselines:
+        return []
+    names = list(next(iter(baselines.values())))
+    every = baselines | {result["strategy"]: result["scores"][split]}
+    rows = [[name, *(f"{scores[n]:.4f}" for n in names)] for name, scores in every.items()]
+    return [[f"{split}, without a model", *names], *rows]
+
+
 def cost_rows(result: dict) -> Rows:
     """What it cost: parameters, time, memory."""
     learning, total = result["trainable_parameters"], result["total_parameters"]
@@ -53,12 +65,14 @@ def cost_rows(result: dict) -> Rows:
 def result_table(result: dict) -> str:
     title = f"{result['strategy']} on {result['task']} ({result['data']}, {result['model']})"
     costs = "\n".join(f"{name:<28}  {value}" for name, value in cost_rows(result))
-    return f"{title}\n\n{aligned(score_rows(result))}\n\n{costs}"
+    tables = [aligned(rows) for rows in (score_rows(result), baseline_rows(result)) if rows]
+    return "\n\n".join([title, *tables, costs])
 
 
 def result_markdown(result: dict) -> str:
     costs = [["cost", "value"], *cost_rows(result)]
-    return f"{markdown(score_rows(result))}\n\n{markdown(costs)}"
+    tables = [score_rows(result), baseline_rows(result), costs]
+    return "\n\n".join(markdown(rows) for rows in tables if rows)
 
 
 def plan_table(plan: dict) -> str:

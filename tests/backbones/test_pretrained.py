@@ -8,7 +8,7 @@ import pickle
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import CONFIGS, cut_network, save_model, tiny_network, tiny_tokenizer
+from tiny import CONFIGS, GENERATES, cut_network, save_model, tiny_network, tiny_tokenizer
 from torch import nn
 from transformers import AutoModel
 
@@ -217,7 +217,7 @@ def test_segments_are_numbered_only_for_models_that_know_them(bare):
 def test_a_pair_with_two_vocabularies_is_refused(tmp_path):
     config = copy.deepcopy(CONFIGS["encoder-decoder"])
     config.decoder.vocab_size = 20
-    new_network(config, generates=True).save_pretrained(tmp_path)
+    new_network(config, GENERATES).save_pretrained(tmp_path)
     tiny_tokenizer().save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="its encoder has 50 ids, its decoder 20"):
         load_tokenizer(str(tmp_path))

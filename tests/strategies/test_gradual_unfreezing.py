@@ -4,7 +4,7 @@ import pytest
 import torch
 from adapted import adapted, examples
 from running import trained
-from tiny import CONFIGS, tiny_backbone, tiny_network
+from tiny import CONFIGS, GENERATES, tiny_backbone, tiny_network
 
 from tl.backbones.pretrained import cut_network
 from tl.strategies.gradual_unfreezing import GradualUnfreezing, Options
@@ -40,7 +40,7 @@ def test_layers_join_from_the_top_and_the_stem_comes_last(family, per_epoch):
 
 @pytest.mark.parametrize("family", ["gpt2", "t5", "bart"])
 def test_an_embedding_that_is_the_output_too_waits_with_the_stem(family):
-    backbone = cut_network(tiny_network(family, generates=True), generates=True)
+    backbone = cut_network(tiny_network(family, generates=True), GENERATES)
     strategy = GradualUnfreezing(Options(per_epoch=1))
     strategy.attach(backbone)
     embedding = backbone.embedding.weight

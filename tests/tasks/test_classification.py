@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny import sentiment_records, tiny_tokenizer
+from tiny import sentiment_records, tiny_backbone, tiny_tokenizer
 
 from tl.data.records import Dataset
 from tl.tasks.classification import Classification, Options
@@ -154,13 +154,27 @@ def test_the_score_is_that_of_the_best_logit():
 def test_encoders_are_averaged_and_decoders_end_with_their_last_token(pool, kind, expected):
     made = []
     one = task(sentiment_records(4), options=Options(pool=pool))
-    one.heads(lambda n_out, pool: made.append((n_out, pool)), kind)
+    one.prepare(tiny_backbone("bert" if kind == "encoder" else "llama"))
+    one.heads(lambda n_out, pool: made.append((n_out, pool)))
     assert made == [(2, expected)]
 
 
 def test_long_texts_are_cut_to_the_length_limit():
     one = task([record("day " * 40), record(label="bad")], options=Options(max_length=6))
     assert [len(example) for example in one.examples("train")] == [6, 4]
+
+
+def test_the_baseline_is_the_most_frequent_label_of_train():
+    one = task(labelled("bad", "good", "good", "fair"), labelled("fair", "good", "fair", "bad"))
+    (name,), (scores,) = zip(*one.baselines("validation").items(), strict=True)
+    assert (name, scores["accuracy"]) == ("majority", 1 / 4)
+    assert scores["f1_macro"] == pytest.approx((2 * 1 / 4 / (1 + 1 / 4)) / 3)
+    assert (
+        Classification(
+            Options(), Dataset("d", {"test": labelled("bad")}), tiny_tokenizer(), ["bad", "good"]
+        ).baselines("test")
+        == {}
+    )
 
 
 def test_an_empty_label_is_refused():

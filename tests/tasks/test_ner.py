@@ -160,5 +160,5 @@ def test_scores_can_be_computed_again_from_the_arrays():
 
 def test_every_token_gets_its_own_logits():
     made = []
-    task([SENTENCE]).heads(lambda n_out, pool: made.append((n_out, pool)), "encoder")
+    task([SENTENCE]).heads(lambda n_out, pool: made.append((n_out, pool)))
     assert made == [(7, "each")]

@@ -1,6 +1,7 @@
 """What a strategy may know about a pretrained model: its parts, under one set of names."""
 
 from collections import Counter
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Literal
 
@@ -129,6 +130,7 @@ class Backbone(nn.Module):
         self.n_positions, self._stacks = n_positions, stacks
         self.hidden_size = blocks[-1].ffn_out.module.out_features  # d, of the states it returns
         self.fixed = False  # a fixed backbone stays in eval mode also while heads train
+        self.new: Set[nn.Parameter] = frozenset()  # made for the task: they learn as heads do
         placed = Counter(p for _, modules in self.parts() for m in modules for p in m.parameters())
         tied = Counter(p for _, p in model.named_parameters(remove_duplicate=False))
         for name, parameter in model.named_parameters():
@@ -151,6 +153,15 @@ class Backbone(nn.Module):
     def generates(self) -> bool:
         """Whether it was loaded with its language-modelling head."""
         return self.model.get_output_embeddings() is not None
+
+    @property
+    def start_id(self) -> int | None:
+        """The token that the decoder of an encoder-decoder starts from, where its model says so."""
+        ids = (
+            getattr(source, "decoder_start_token_id", None)
+            for source in (self.model.generation_config, self.model.config)
+        )
+        return next((id for id in ids if id is not None), None)
 
     @property
     def embedding_width(self) -> int:
@@ -189,7 +200,13 @@ class Backbone(nn.Module):
         }
 
     def forward(self, inputs: dict[str, Tensor]) -> ModelOutput:
-        """Run the network on completed inputs; of the answer, `last_hidden_state` is [b, t, d]."""
+        """Run the network on completed inputs.
+
+        Of the answer, `last_hidden_state` is [b, t, d]; a network that generates gives `logits`
+        [b, t, v] instead, with t positions of the decoder.
+        """
+        if self.generates:
+            return self.model(**inputs, use_cache=False)
         if self.kind == "encoder":
             return self.model(**inputs)
         if self._stacks is None:

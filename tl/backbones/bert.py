@@ -63,5 +63,6 @@ FAMILY = Family(
     restore=restore,
     text_head=class_heads.bert,
     token_head="classifier",
+    pairs=True,
 )
 ROBERTA = replace(FAMILY, text_head=class_heads.roberta)

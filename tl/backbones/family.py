@@ -38,6 +38,7 @@ class Family:
         model: the class of transformers that loads it to label.
         generator: the one that loads it with its language-modelling head, if it can generate.
         cut_generator: what cuts that one, where `cut` would not do.
+        pairs: whether an encoder of it can also be the start of a decoder.
         model_options: for `from_pretrained` and `from_config` of both.
         tokenizer_options: for `AutoTokenizer.from_pretrained`.
         sentencepiece: the class that reads a bare sentencepiece model as the family does, where
@@ -52,6 +53,7 @@ class Family:
     model: str = "AutoModel"
     generator: str | None = None
     cut_generator: Callable[[nn.Module], Backbone] | None = None
+    pairs: bool = False
     model_options: dict[str, object] = field(default_factory=dict)
     tokenizer_options: dict[str, object] = field(default_factory=dict)
     sentencepiece: str | None = None

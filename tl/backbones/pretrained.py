@@ -24,6 +24,7 @@ from transformers import (
 from transformers.utils import logging
 
 from tl import offline, seed
+from tl.backbones import warm_start
 from tl.backbones.base import Backbone
 from tl.backbones.family import Family
 from tl.registry import FAMILIES, resolve, unknown
@@ -51,6 +52,23 @@ BUNDLED = {
         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     )
 }
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a backbone is for.
+
+    Attributes:
+        generates: it keeps its language-modelling head. An encoder, which has none, becomes both
+            sides of an encoder-decoder (`tl.backbones.warm_start`).
+        decoder_layers: of such a decoder; None: as many as the encoder has.
+    """
+
+    generates: bool = False
+    decoder_layers: int | None = None
+
+
+LABELS = Form()
 WEIGHTS = ("*.safetensors", "*.bin", "*.safetensors.index.json")
 LOAD_FAILURES = (  # what the libraries raise for files that are torn or hold the wrong thing
     OSError,
@@ -156,56 +174,74 @@ def _loader(config: PretrainedConfig, *, generates: bool) -> type:
     if name is None:
         raise ValueError(
             f"models of the family {config.model_type!r} cannot generate text; take a decoder or "
-            "an encoder-decoder, such as GPT-2, Llama, T5 or BART"
+            "an encoder-decoder, such as GPT-2, Llama, T5 or BART, or an encoder that can be both "
+            "sides of one, such as BERT or RoBERTa"
         )
     return getattr(transformers, name)
 
 
-def new_network(config: PretrainedConfig, *, generates: bool = False) -> nn.Module:
+def becomes_a_pair(config: PretrainedConfig, form: Form) -> bool:
+    """Whether an encoder is to become both sides of an encoder-decoder, so that it can generate.
+
+    Raises:
+        ValueError: if a depth is given for a decoder that is not made.
+    """
+    pairs = form.generates and family_of(config).pairs
+    if form.decoder_layers is not None and not pairs:
+        raise ValueError(
+            f"--decoder-layers {form.decoder_layers} is for an encoder that becomes both sides of "
+            "an encoder-decoder, to generate; leave it out"
+        )
+    return pairs
+
+
+def new_network(config: PretrainedConfig, form: Form = LABELS) -> nn.Module:
     """A network with the random weights that transformers gives it, not yet cut."""
-    options = {} if generates else family_of(config).model_options
-    return _loader(config, generates=generates).from_config(config, **options)
+    if becomes_a_pair(config, form):
+        return warm_start.new_pair(config, form.decoder_layers)
+    options = {} if form.generates else family_of(config).model_options
+    return _loader(config, generates=form.generates).from_config(config, **options)
 
 
-def cut_network(network: nn.Module, *, generates: bool = False) -> Backbone:
-    """Bring a network to the common form, with its language-modelling head or without."""
+def cut_network(network: nn.Module, form: Form = LABELS, *, warm: bool = False) -> Backbone:
+    """Bring a network to the common form, with its language-modelling head or without.
+
+    Args:
+        network: changed in place.
+        form: what it was made for.
+        warm: whether it is a pair of which both sides come from one encoder.
+    """
     family = family_of(network.config)
-    cut = (generates and family.cut_generator) or family.cut
-    return cut(network)
+    cut = (form.generates and family.cut_generator) or family.cut
+    backbone = cut(network)
+    if warm:
+        backbone.new = warm_start.output_layer(network)
+    return backbone
 
 
-def empty_backbone(model: str) -> Backbone:
+def empty_backbone(model: str, form: Form = LABELS) -> Backbone:
     """The backbone on the meta device: shapes and counts, no memory, no weights."""
     config = read_config(model)
     with torch.device("meta"):
-        return cut_network(new_network(config))
+        network = new_network(config, form)
+        return cut_network(network, form, warm=becomes_a_pair(config, form))
 
 
-def random_backbone(model: str, run_seed: int) -> Backbone:
+def random_backbone(model: str, run_seed: int, form: Form = LABELS) -> Backbone:
     """The backbone with random weights, drawn from a stream of their own."""
     config = read_config(model)
     with seed.stream(run_seed, "init/backbone"):
-        network = new_network(config)
-    return cut_network(network)
+        network = new_network(config, form)
+    return cut_network(network, form, warm=becomes_a_pair(config, form))
 
 
-def _require_filled(model: str, info: dict) -> None:
-    """Raise ValueError if a load report names weights that the checkpoint did not fill."""
-    unfilled = sorted(info["missing_keys"]) + sorted(key for key, *_ in info["mismatched_keys"])
-    if unfilled:
-        raise ValueError(
-            f"--model {model}: the checkpoint lacks {len(unfilled)} weights of its own "
-            f"configuration, or has them in another shape ({', '.join(unfilled[:3])}, …); "
-            "it would learn from random values there"
-        )
-
-
-def pretrained_backbone(model: str, *, generates: bool = False) -> Backbone:
+def pretrained_backbone(model: str, run_seed: int = 0, form: Form = LABELS) -> Backbone:
     """The backbone with the weights of its checkpoint, in float32.
 
     Args:
         model: as for `locate`.
-        generates: with its language-modelling head.
+        run_seed: for an output layer that the checkpoint of a pair lacks.
+        form: what it is for.
 
     Raises:
         ValueError: if there are no weights, if they cannot be read, or if they leave a part of the
@@ -217,14 +253,34 @@ def pretrained_backbone(model: str, *, generates: bool = False) -> Backbone:
             f"--model {model}: the directory holds no weights ({', '.join(WEIGHTS)}). "
             "To train its form from scratch, add --init random"
         )
+    if not becomes_a_pair(config, form):
+        loader = _loader(config, generates=form.generates)
+        network, unfilled = _read(model, loader, form)
+        _require_filled(model, unfilled)
+        return cut_network(network, form)
+    encoder, unfilled = _read(model, _loader(config, generates=False), LABELS)
+    of_decoder = warm_start.decoder_config(config, form.decoder_layers)
+    with seed.stream(run_seed, "init/backbone"):
+        decoder, missing = _read(model, transformers.AutoModelForCausalLM, form, config=of_decoder)
+    inner = f"{decoder.base_model_prefix}."
+    unfilled += [n for n in missing if n.startswith(inner) and ".crossattention." not in n]
+    _require_filled(model, unfilled)
+    warm_start.start_cross_attention(decoder)
+    return cut_network(warm_start.join(encoder, decoder), form, warm=True)
+
+
+def _read(model: str, loader: type, form: Form, **options: object) -> tuple[nn.Module, list[str]]:
+    """A network of transformers, and the names of its weights that the checkpoint did not fill."""
+    if not form.generates:
+        options |= family_of(read_config(model)).model_options
     try:
-        network, info = _loader(config, generates=generates).from_pretrained(
-            source,
+        network, info = loader.from_pretrained(
+            locate(model),
             dtype=torch.float32,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # refused below, with their names
+            ignore_mismatched_sizes=True,  # refused later, with their names
             trust_remote_code=False,
-            **({} if generates else family_of(config).model_options),
+            **options,
         )
     except pickle.UnpicklingError:  # its message advises to run the code
         raise ValueError(
@@ -233,5 +289,13 @@ def pretrained_backbone(model: str, *, generates: bool = False) -> Backbone:
         ) from None
     except LOAD_FAILURES as error:
         raise unreadable(model, "weights", error) from None
-    _require_filled(model, info)
-    return cut_network(network, generates=generates)
+    return network, sorted(info["missing_keys"]) + sorted(k for k, *_ in info["mismatched_keys"])
+
+
+def _require_filled(model: str, unfilled: list[str]) -> None:
+    if unfilled:
+        raise ValueError(
+            f"--model {model}: the checkpoint lacks {len(unfilled)} weights of its own "
+            f"configuration, or has them in another shape ({', '.join(unfilled[:3])}, …); "
+            "it would learn from random values there"
+        )

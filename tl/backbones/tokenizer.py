@@ -85,6 +85,6 @@ def fit(
             f"{front}{whose} has {len(tokenizer)} ids, but the model's vocab_size is {n_ids}; they "
             "must fit"
         )
-    if getattr(parts[0], "type_vocab_size", 2) < 2:  # a borrowed tokenizer may number segments
+    if getattr(parts[0], "type_vocab_size", 0) < 2:  # a borrowed tokenizer may number segments
         names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
         tokenizer.model_input_names = names

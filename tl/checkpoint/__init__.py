@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+from collections.abc import Set
 from pathlib import Path
 
 import safetensors
@@ -15,13 +16,17 @@ from tl.runs import replacing, write_atomically
 METADATA = "tl"  # the key of our header in a safetensors file
 
 
-def fingerprint(module: nn.Module) -> str:
+def fingerprint(module: nn.Module, new: Set[nn.Parameter] = frozenset()) -> str:
     """16 hex digits of a network: names, shapes and the first kibibyte of every parameter.
+
+    Those that are `new`, of no checkpoint, do not count.
 
     A sample, so that it costs nothing on large models; it tells one checkpoint from another.
     """
     digest = hashlib.sha256()
     for name, parameter in module.named_parameters():
+        if parameter in new:
+            continue
         sample = parameter.detach().flatten()[:256].float().cpu().numpy().tobytes()
         digest.update(f"{name} {tuple(parameter.shape)}".encode() + sample)
     return digest.hexdigest()[:16]

@@ -24,6 +24,11 @@ def family_of(setup: Setup) -> Family:
     Raises:
         ValueError: if transformers has no class that labels with it.
     """
+    if setup.task.generates:
+        raise ValueError(
+            f"exports carry a head that labels; --task {setup.config.task} has none. Its run "
+            "directory is used with eval.py"
+        )
     family = resolve(FAMILIES, read_config(setup.config.model).model_type, "model family")
     if family.model != "AutoModel":
         raise ValueError("transformers has no class that labels with an encoder-decoder of two")

@@ -8,14 +8,14 @@ import numpy as np
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
-from tl.backbones.base import Kind
+from tl.backbones.base import Backbone
 from tl.data.batch import Batch, Example, pad_inputs
 from tl.data.encode import filler_id
 from tl.data.records import Dataset
 from tl.metrics import Scores
 
 MakeHead = Callable[[int, str], nn.Module]  # (n_out, pool) -> head
-Logits = list[np.ndarray]  # of each example; the shape belongs to the task
+Answers = list[np.ndarray]  # logits, or generated ids, of each example; the shape is the task's
 
 
 class Task(ABC):
@@ -32,6 +32,7 @@ class Task(ABC):
     """
 
     name: ClassVar[str]
+    generates: ClassVar[bool] = False  # whether the network keeps its language-modelling head
     metric: ClassVar[str]  # the score by which the best epoch is chosen, on validation
     Options: ClassVar[type]
     labels: list[str]
@@ -73,9 +74,16 @@ class Task(ABC):
     def encode_text(self, text: str, id: str) -> Example:
         """Encode a text that has no label."""
 
+    def prepare(self, backbone: Backbone) -> None:
+        """Note what encoding depends on; called once, before `heads`, `examples` and `collate`.
+
+        Raises:
+            ValueError: if the task cannot be done with this backbone.
+        """
+
     @abstractmethod
-    def heads(self, make_head: MakeHead, kind: Kind) -> dict[str, nn.Module]:
-        """The heads that the task needs, by name, for a backbone of this kind."""
+    def heads(self, make_head: MakeHead) -> dict[str, nn.Module]:
+        """The heads that the task needs, by name; none for one that generates."""
 
     @abstractmethod
     def batch_labels(self, examples: list[Example], length: int) -> tuple[Tensor, int]:
@@ -85,20 +93,34 @@ class Task(ABC):
     def loss_sum(self, output: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
         """The loss as a sum over the batch's `n_targets`, with smoothed labels while training."""
 
+    def answer(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Answers]:
+        """What a model in eval mode says of a batch: the sum of its loss, and its answers.
+
+        Args:
+            model: a `tl.model.AdaptedModel`.
+            batch: of this task.
+        """
+        output = model(batch)
+        return self.loss_sum(output, batch), self.predict(output, batch)
+
     @abstractmethod
-    def predict(self, output: Tensor, batch: Batch) -> Logits:
+    def predict(self, output: Tensor, batch: Batch) -> Answers:
         """The logits of each example, float32, without padding."""
 
     @abstractmethod
-    def score(self, examples: list[Example], logits: Logits) -> Scores:
+    def score(self, examples: list[Example], answers: Answers) -> Scores:
         """All scores of a split, among them `metric`."""
 
-    @abstractmethod
-    def arrays(self, examples: list[Example], logits: Logits) -> dict[str, np.ndarray]:
-        """What `predictions/<split>.npz` holds: at least ids, labels and logits, row by row."""
+    def baselines(self, split: str) -> dict[str, Scores]:
+        """Scores of a split without a model: what a model must be compared with."""
+        return {}
 
     @abstractmethod
-    def readable(self, text: str, example: Example, logits: np.ndarray) -> dict[str, object]:
+    def arrays(self, examples: list[Example], answers: Answers) -> dict[str, np.ndarray]:
+        """What `predictions/<split>.npz` holds: at least ids, and answers row by row."""
+
+    @abstractmethod
+    def readable(self, text: str, example: Example, answer: np.ndarray) -> dict[str, object]:
         """What the model says of a text, as JSON."""
 
     def notes(self, split: str, examples: list[Example]) -> list[str]:

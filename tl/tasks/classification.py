@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tl.backbones.base import Kind
+from tl.backbones.base import Backbone
 from tl.data.batch import Batch, Example
 from tl.data.encode import encode_texts
 from tl.data.records import Record
@@ -16,7 +16,7 @@ from tl.data.sources import require_columns
 from tl.losses import cross_entropy_sum
 from tl.metrics import Scores, classification_scores
 from tl.options import option
-from tl.tasks.base import Logits, MakeHead, Task
+from tl.tasks.base import Answers, MakeHead, Task
 
 TEXTS = ("text", "sentence")  # looked for in this order where the column is not named
 PAIRS = (("premise", "hypothesis"), ("text_1", "text_2"), ("sentence1", "sentence2"))
@@ -112,11 +112,12 @@ class Classification(Task):
         inputs = encode_texts(self.tokenizer, [first], pairs, self.options.max_length)
         return Example(id, inputs[0], 0)
 
-    def heads(self, make_head: MakeHead, kind: Kind) -> dict[str, nn.Module]:
-        pool = self.options.pool
-        if pool == "auto":
-            pool = "mean" if kind == "encoder" else "last"
-        return {self.name: make_head(len(self.labels), pool)}
+    def prepare(self, backbone: Backbone) -> None:
+        own = "mean" if backbone.kind == "encoder" else "last"
+        self.pool = own if self.options.pool == "auto" else self.options.pool
+
+    def heads(self, make_head: MakeHead) -> dict[str, nn.Module]:
+        return {self.name: make_head(len(self.labels), self.pool)}
 
     def batch_labels(self, examples: list[Example], length: int) -> tuple[Tensor, int]:
         return torch.tensor([example.target for example in examples]), len(examples)
@@ -124,14 +125,26 @@ class Classification(Task):
     def loss_sum(self, output: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
         return cross_entropy_sum(output, batch.labels, smoothing)
 
-    def predict(self, output: Tensor, batch: Batch) -> Logits:
+    def predict(self, output: Tensor, batch: Batch) -> Answers:
         return list(output.float().cpu().numpy())
 
-    def score(self, examples: list[Example], logits: Logits) -> Scores:
+    def score(self, examples: list[Example], logits: Answers) -> Scores:
         gold = np.array([example.target for example in examples])
         return classification_scores(gold, np.stack(logits).argmax(1), len(self.labels))
 
-    def arrays(self, examples: list[Example], logits: Logits) -> dict[str, np.ndarray]:
+    def baselines(self, split: str) -> dict[str, Scores]:
+        """Always the label that is most frequent in train, the first of equals."""
+        if "train" not in self.dataset.splits:
+            return {}
+        column, splits = self.label_column, self.dataset.splits
+        of_train, gold = ([str(r[column]) for r in splits[name]] for name in ("train", split))
+        index = {label: i for i, label in enumerate(self.labels)}
+        majority = max(self.labels, key=of_train.count)
+        predicted = np.full(len(gold), index[majority])
+        gold = np.array([index[label] for label in gold])
+        return {"majority": classification_scores(gold, predicted, len(self.labels))}
+
+    def arrays(self, examples: list[Example], logits: Answers) -> dict[str, np.ndarray]:
         return {
             "ids": np.array([example.id for example in examples]),
             "labels": np.array([example.target for example in examples]),

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tl.backbones.base import Kind
 from tl.data.batch import Batch, Example
 from tl.data.encode import encode_words
 from tl.data.records import Record
@@ -15,7 +14,7 @@ from tl.data.sources import require_tagged
 from tl.losses import IGNORED, cross_entropy_sum
 from tl.metrics import Scores, entity_scores
 from tl.options import option
-from tl.tasks.base import Logits, MakeHead, Task
+from tl.tasks.base import Answers, MakeHead, Task
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class NER(Task):
         words = words_of(text)
         return self._encode([{"id": id, "tokens": words, "ner_tags": ["O"] * len(words)}])[0]
 
-    def heads(self, make_head: MakeHead, kind: Kind) -> dict[str, nn.Module]:
+    def heads(self, make_head: MakeHead) -> dict[str, nn.Module]:
         return {self.name: make_head(len(self.labels), "each")}
 
     def batch_labels(self, examples: list[Example], length: int) -> tuple[Tensor, int]:
@@ -96,7 +95,7 @@ class NER(Task):
     def loss_sum(self, output: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
         return cross_entropy_sum(output, batch.labels, smoothing)
 
-    def predict(self, output: Tensor, batch: Batch) -> Logits:
+    def predict(self, output: Tensor, batch: Batch) -> Answers:
         """Logits of each example's kept words, [words, c]."""
         logits = output.float().cpu().numpy()
         return [row[example.positions] for row, example in zip(logits, batch.examples, strict=True)]
@@ -107,12 +106,12 @@ class NER(Task):
             tags[word] = self.labels[best]
         return tags
 
-    def score(self, examples: list[Example], logits: Logits) -> Scores:
+    def score(self, examples: list[Example], logits: Answers) -> Scores:
         gold = [[self.labels[tag] for tag in example.target.tags] for example in examples]
         predicted = [self._tags(e, rows) for e, rows in zip(examples, logits, strict=True)]
         return entity_scores(gold, predicted)
 
-    def arrays(self, examples: list[Example], logits: Logits) -> dict[str, np.ndarray]:
+    def arrays(self, examples: list[Example], logits: Answers) -> dict[str, np.ndarray]:
         """A row per kept word; `words` is its place in the sentence, `n_words` has all of them."""
         kept = [len(example.target.kept) for example in examples]
         labels = [e.target.tags[word] for e in examples for word in e.target.kept]

@@ -1,0 +1,211 @@
+"""Summarization: a text in, a shorter one out; scored by ROUGE-1, ROUGE-2 and ROUGE-L."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor, nn
+from transformers import GenerationConfig
+
+from tl.backbones.base import Backbone
+from tl.data.batch import Batch, Example, pad, pad_inputs
+from tl.data.encode import encode_texts, filler_id
+from tl.data.sources import require_columns
+from tl.losses import IGNORED, cross_entropy_sum
+from tl.metrics import Scores, rouge_scores, words_of
+from tl.options import option
+from tl.tasks.base import Answers, MakeHead, Task
+
+SENTENCE_END = re.compile(r"[.!?…]+[\"'»”)]*(?=\s|$)")
+
+
+@dataclass(frozen=True)
+class Options:
+    """One summary for a text."""
+
+    text: str = option("text", "column of the text")
+    summary: str = option("summary", "column of its summary")
+    prompt: str = option("", "words in front of every text, such as 'summarize: ' for T5")
+    max_length: int = option(
+        192, "longest text in word pieces; the rest is cut", interval="[4, inf)"
+    )
+    max_summary: int = option(
+        48, "longest summary in word pieces, learned or generated", interval="[2, inf)"
+    )
+    beams: int = option(1, "beams of the search; 1: greedy", interval="[1, inf)")
+    length_penalty: float = option(
+        1.0, "log-probabilities of beams are divided by their length to this power: larger values "
+        "favour longer summaries",
+    )  # fmt: skip
+    no_repeat: int = option(
+        0, "no run of so many word pieces occurs twice in a summary; 0: no limit",
+        interval="[0, inf)",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Target:
+    """A true summary: its token ids with their end, and its text."""
+
+    ids: list[int]
+    text: str
+
+
+class Summarization(Task):
+    """An encoder-decoder learns to write the summary, token by token, behind its start token.
+
+    While training, each token is predicted from the true ones before it; scores are of what the
+    model generates by itself.
+    """
+
+    name = "summarization"
+    metric = "rougeL"
+    generates = True
+    Options = Options
+
+    @classmethod
+    def stratify(cls, options: Options) -> tuple[str, ...]:
+        return ()
+
+    def check(self) -> None:
+        require_columns(
+            self.dataset,
+            [self.options.text, self.options.summary],
+            "name the columns with --task.text and --task.summary",
+        )
+
+    def find_labels(self) -> list[str]:
+        return []
+
+    def used_labels(self, split: str) -> set[str]:
+        return set()
+
+    def prepare(self, backbone: Backbone) -> None:
+        if backbone.kind != "encoder-decoder":
+            raise ValueError(
+                "summarization takes an encoder-decoder (T5, mT5, BART, or a pair), or an encoder "
+                f"that can become both sides of one (BERT, RoBERTa); this model is a "
+                f"{backbone.kind}"
+            )
+        self.start_id = backbone.start_id
+        if self.start_id is None and self.tokenizer is not None:
+            ids = (self.tokenizer.bos_token_id, self.tokenizer.cls_token_id)
+            self.start_id = next(id for id in ids if id is not None)
+
+    @property
+    def end_id(self) -> int:
+        ids = (self.tokenizer.eos_token_id, self.tokenizer.sep_token_id)
+        return next(id for id in ids if id is not None)
+
+    def heads(self, make_head: MakeHead) -> dict[str, nn.Module]:
+        return {}
+
+    def examples(self, split: str) -> list[Example]:
+        records = self.dataset.splits[split]
+        inputs = self._encode(self._column(split, self.options.text))
+        summaries = self._column(split, self.options.summary)
+        return [
+            Example(str(record.get("id", i)), encoded, self._target(summary))
+            for i, (record, encoded, summary) in enumerate(
+                zip(records, inputs, summaries, strict=True)
+            )
+        ]
+
+    def _column(self, split: str, name: str) -> list[str]:
+        return [str(record[name]) for record in self.dataset.splits[split]]
+
+    def _encode(self, texts: list[str]) -> list[dict[str, list[int]]]:
+        texts = [self.options.prompt + text for text in texts]
+        return encode_texts(self.tokenizer, texts, None, self.options.max_length)
+
+    def _target(self, summary: str) -> Target:
+        """The start token is what the ids follow, not one of them."""
+        ids = self.tokenizer(text_target=summary)["input_ids"]
+        ids = ids[1:] if ids[:1] == [self.start_id] else ids
+        ids = [id for id in ids if id != self.end_id][: self.options.max_summary - 1]
+        return Target([*ids, self.end_id], summary)
+
+    def encode_text(self, text: str, id: str) -> Example:
+        return Example(id, self._encode([text])[0], self._target(""))
+
+    def collate(self, examples: list[Example]) -> Batch:
+        """Texts, and summaries moved one place to the right behind the start token."""
+        filler = filler_id(self.tokenizer)
+        moved = [[self.start_id, *example.target.ids[:-1]] for example in examples]
+        inputs = pad_inputs(examples, filler) | {
+            "decoder_input_ids": pad(moved, filler),
+            "decoder_attention_mask": pad([[1] * len(row) for row in moved], 0),
+        }
+        labels, n_targets = self.batch_labels(examples, 0)
+        return Batch(self.name, inputs, labels, n_targets, examples)
+
+    def batch_labels(self, examples: list[Example], length: int) -> tuple[Tensor, int]:
+        rows = [example.target.ids for example in examples]
+        return pad(rows, IGNORED), sum(map(len, rows))
+
+    def loss_sum(self, output: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
+        return cross_entropy_sum(output, batch.labels, smoothing)
+
+    def answer(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Answers]:
+        """The loss on the true summaries, and the ids that the model generates by itself."""
+        loss = self.loss_sum(model(batch), batch)
+        return loss, self.predict(model.generate(batch.inputs, **self.search()), batch)
+
+    def search(self) -> dict[str, object]:
+        """How a summary is searched for."""
+        options = self.options
+        config = GenerationConfig(
+            max_new_tokens=options.max_summary,
+            num_beams=options.beams,
+            early_stopping=options.beams > 1,
+            length_penalty=options.length_penalty,
+            no_repeat_ngram_size=options.no_repeat,
+            decoder_start_token_id=self.start_id,
+            eos_token_id=self.end_id,
+            pad_token_id=filler_id(self.tokenizer),
+        )
+        return {"generation_config": config}
+
+    def predict(self, output: Tensor, batch: Batch) -> Answers:
+        """Generated ids, [n] each, up to their end."""
+        rows = output.cpu().numpy()
+        ends = [np.flatnonzero(row == self.end_id) for row in rows]
+        return [row[: end[0]] if len(end) else row for row, end in zip(rows, ends, strict=True)]
+
+    def texts(self, answers: Answers) -> list[str]:
+        return self.tokenizer.batch_decode(
+            [answer.tolist() for answer in answers], skip_special_tokens=True
+        )
+
+    def score(self, examples: list[Example], answers: Answers) -> Scores:
+        return rouge_scores([example.target.text for example in examples], self.texts(answers))
+
+    def baselines(self, split: str) -> dict[str, Scores]:
+        """The first n words, as many as summaries of train have on average; the first sentence."""
+        if "train" not in self.dataset.splits:
+            return {}
+        of_train = self._column("train", self.options.summary)
+        n = max(1, round(sum(len(words_of(text)) for text in of_train) / len(of_train)))
+        texts = self._column(split, self.options.text)
+        gold = self._column(split, self.options.summary)
+        copies = {
+            f"lead-{n}": [" ".join(text.split()[:n]) for text in texts],
+            "first sentence": [first_sentence(text) for text in texts],
+        }
+        return {name: rouge_scores(gold, made) for name, made in copies.items()}
+
+    def arrays(self, examples: list[Example], answers: Answers) -> dict[str, np.ndarray]:
+        return {
+            "ids": np.array([example.id for example in examples]),
+            "references": np.array([example.target.text for example in examples]),
+            "summaries": np.array(self.texts(answers)),
+        }
+
+    def readable(self, text: str, example: Example, answer: np.ndarray) -> dict[str, object]:
+        return {"summary": self.texts([answer])[0]}
+
+
+def first_sentence(text: str) -> str:
+    """Up to the first sign that ends a sentence; the whole text where none does."""
+    end = SENTENCE_END.search(text)
+    return text[: end.end()] if end else text
