@@ -75,6 +75,11 @@ def newsroom(language: str, subset: str) -> Dataset:
     return Dataset(name, splits)
 
 
+def item(language: str, sentiment: str, rng: random.Random) -> Record:
+    """One more item, of the kind that train holds: the columns of all tasks, without an id."""
+    return _Item(language, "train", sentiment, rng).record()
+
+
 def portion(word: Word) -> str:
     """The part of the lexicon a word is in: "seen" (half), "validation" or "test" (a quarter each).
 

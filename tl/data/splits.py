@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from itertools import combinations, islice
+from typing import TypeVar
 
 from tl.data.records import SPLITS, Record
 
 Splits = dict[str, list[Record]]
+T = TypeVar("T")
 
 ALIASES = {
     "train": "train",
@@ -58,22 +61,37 @@ def divide(records: list[Record], made: list[str], stratify: str | None) -> Spli
     ordered = sorted(labels, key=lambda key: (labels[key], _digest(key)))
     # The first text of each label stays in train: a label never seen there cannot be learnt.
     movable = [key for i, key in enumerate(ordered) if i and labels[key] == labels[ordered[i - 1]]]
-    n_moved = len(made) * max(1, round(HELD_OUT * len(ordered)))
-    if len(movable) < n_moved:
+    moved = spread(movable, made, len(ordered))
+    if moved is None:
         raise ValueError(
             f"too few texts to cut off {' and '.join(made)}: {len(ordered)} distinct texts with "
             f"{len(set(labels.values()))} label(s), in records of {', '.join(records[0])}; give a "
             "directory with a file per split"
         )
-    # Evenly spaced over the texts in order of label: every label gives its share.
-    moved = {
-        movable[int((i + 0.5) * len(movable) / n_moved)]: made[i % len(made)]
-        for i in range(n_moved)
-    }
     result: Splits = {split: [] for split in ("train", *made)}
     for key, record in zip(keys, records, strict=True):
         result[moved.get(key, "train")].append(record)
     return result
+
+
+def spread(movable: Sequence[T], made: list[str], n_texts: int) -> dict[T, str] | None:
+    """The split of each text that leaves train, evenly spaced: every label gives its share.
+
+    Args:
+        movable: texts in the order of their labels, without the first of each label.
+        made: the splits, each of which gets 15%.
+        n_texts: of which that share is taken.
+
+    Returns:
+        None if too few can move.
+    """
+    n_moved = len(made) * max(1, round(HELD_OUT * n_texts))
+    if len(movable) < n_moved:
+        return None
+    return {
+        movable[int((i + 0.5) * len(movable) / n_moved)]: made[i % len(made)]
+        for i in range(n_moved)
+    }
 
 
 def defects(splits: Splits, stratify: str | None) -> list[str]:
