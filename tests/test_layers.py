@@ -28,6 +28,10 @@ LAYERS = [
     ["tl.data.newsroom_en_text", "tl.data.newsroom_ru_text"],
     ["tl.data.conll", "tl.data.hub", "tl.data.newsroom"],
     ["tl.data.sources"],
+    ["tl.data.corpus.near_duplicates", "tl.data.corpus.raw", "tl.data.corpus.made_up"],
+    ["tl.data.corpus"],
+    ["tl.data.corpus.card", "tl.data.corpus.labels"],
+    ["tl.data.corpus.__main__"],
     ["tl.backbones.base", "tl.backbones.feed_forward"],
     ["tl.backbones.family"],
     ["tl.backbones.class_heads"],
@@ -68,7 +72,7 @@ ONLY = {
         "tl.tasks",
     ),
     "tl.backbones": ("tl.attention", "tl.offline", "tl.registry", "tl.seed", "tl.backbones"),
-    "tl.data": ("tl.offline", "tl.seed", "tl.data"),
+    "tl.data": ("tl.offline", "tl.seed", "tl.tables", "tl.data"),
 }
 HEAVY = {"torch", "transformers", "datasets"}
 LIGHT = (

@@ -227,9 +227,11 @@ class Builder:
     def _splits(self) -> dict[int, str]:
         """The split of each document that leaves train."""
         moved: dict[int, str] = {}
+        # By name: the order in which files were read must not matter.
+        rank = {self.names[name]: i for i, name in enumerate(sorted(self.names))}
         for subset in self.options.subsets:
             own = [i for i, s in enumerate(self.subsets) if s == SUBSETS.index(subset)]
-            own.sort(key=lambda i: (self.strata[i], self.keys[i]))
+            own.sort(key=lambda i: (rank[self.strata[i]], self.keys[i]))
             movable = [
                 i for before, i in zip([None, *own], own, strict=False)
                 if before is not None and self.strata[before] == self.strata[i]

@@ -54,12 +54,12 @@ def read_entities(path: Path, encoding: str) -> dict[str, Record]:
                 raise ValueError(f"{path}, line {i}: {id} is there twice")
             current = documents[id] = {"tokens": [], "ner_tags": []}
         elif line.strip():
-            word, *_, tag = columns = line.split()
+            columns = line.split()
             if current is None:
                 raise ValueError(f"{path}, line {i}: no line `# id = ID` before it; {FORMS}")
-            if len(columns) < 2 or not is_tag(tag):
+            if len(columns) < 2 or not is_tag(columns[-1]):
                 raise ValueError(f"{path}, line {i}: expected a word and its tag, such as B-PER")
-            current["tokens"].append(word)
-            current["ner_tags"].append(tag)
+            current["tokens"].append(columns[0])
+            current["ner_tags"].append(columns[-1])
     unified, _ = unify_tags({"all": list(documents.values())})
     return dict(zip(documents, unified["all"], strict=True))
