@@ -3,6 +3,7 @@
 python eval.py RUN
 python eval.py RUN --text "Brenda Khan met Puma in Osaka ."
 python eval.py RUN --dump hidden,attention
+python eval.py --zero-shot --data DATA
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ def main(argv: list[str]) -> int:
         if unread:
             raise ValueError(f"unknown option {unread[0]}; `python eval.py --help` lists all")
         refuse_contradictions(args)
-        evaluate_run(args)
+        if args.zero_shot:
+            ask_untrained(args)
+        else:
+            evaluate_run(args)
         return 0
     except (ValueError, OSError, argparse.ArgumentError) as error:
         print(f"eval.py: error: {error}", file=sys.stderr)
@@ -46,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         exit_on_error=False,
     )
-    options.add_argument("run", help="run directory, as train.py printed it")
+    options.add_argument("run", nargs="?", help="run directory, as train.py printed it")
     options.add_argument(
         "--split", help="split to score (default test, or validation where there is no test)"
     )
@@ -65,6 +69,20 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     options.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: the run's")
     options.add_argument("--json", action="store_true", help="print one JSON object as last line")
+    asked = options.add_argument_group("without a run: ask a pretrained model by a template")
+    asked.add_argument("--zero-shot", action="store_true", help="classify --data, untrained")
+    asked.add_argument("--model", default="minilm", help="as for train.py (default minilm)")
+    asked.add_argument(
+        "--method", choices=("similarity", "cloze", "likelihood"),
+        help="of a text and a label; of a label in a gap; of a label behind a text (default: what "
+        "the model was pretrained for)",
+    )  # fmt: skip
+    asked.add_argument(
+        "--template", help="with {label}, and for cloze and likelihood {text}, of pairs {pair} too"
+    )
+    asked.add_argument(
+        "--words", metavar="CLASS=WORDS,…", help="what classes are called (default: their names)"
+    )
     return options
 
 
@@ -83,6 +101,14 @@ def _positive(text: str) -> int:
 
 def refuse_contradictions(args: argparse.Namespace) -> None:
     """Raise ValueError for options that would have no effect beside the others."""
+    if args.zero_shot:
+        if args.run or args.text or args.dump or not args.data:
+            raise ValueError("--zero-shot takes --data, and no run, --text or --dump")
+        return
+    if args.run is None:
+        raise ValueError("name a run directory, or add --zero-shot and --data")
+    if args.template or args.words or args.method or args.model != "minilm":
+        raise ValueError("--model, --method, --template and --words belong to --zero-shot")
     if args.text and (args.data or args.split or args.dump):
         raise ValueError("--text labels texts; leave out --data, --split and --dump, or --text")
     if args.data and args.split and Path(args.data).is_file():
@@ -133,6 +159,45 @@ def choose_data(args: argparse.Namespace, config: Config, run: Run) -> tuple[Dat
         raise ValueError(f"--split {split}: {dataset.name!r} has {', '.join(dataset.splits)}")
     name = split if args.data is None else f"{dataset.name}-{split}"
     return Dataset(dataset.name, {name: dataset.splits[split]}), name
+
+
+def ask_untrained(args: argparse.Namespace) -> None:
+    """Score a pretrained model on a split, beside always giving the most frequent label."""
+    from tl.data import sources
+    from tl.metrics import classification_scores
+    from tl.tables import aligned
+    from tl.tasks.classification import Classification
+    from tl.zero_shot import TEMPLATES, Asker, Question
+
+    options = Classification.Options()
+    dataset = sources.load(args.data, Classification.name, Classification.stratify(options))
+    task = Classification(options, dataset, None)
+    split = args.split or ("test" if "test" in dataset.splits else "validation")
+    if split not in dataset.splits:
+        raise ValueError(f"--split {split}: {dataset.name!r} has {', '.join(dataset.splits)}")
+    asker = Asker(args.model, args.method)
+    question = Question(args.template or TEMPLATES[asker.method], words_of(args.words, task.labels))
+    predicted = asker.ask(*task.texts(split), question).argmax(axis=1)
+    scores = classification_scores(task.gold(split), predicted, len(task.labels))
+    shown = {**task.baselines(split), f"zero-shot, {asker.method}": scores}
+    rows = [["", *scores]]
+    rows += [[name, *(f"{found[key]:.4f}" for key in scores)] for name, found in shown.items()]
+    print(f"{split} of {dataset.name}, by {args.model}: {question.template!r}\n\n{aligned(rows)}")
+    if args.json:
+        print(json.dumps({"split": split, "examples": len(predicted), "scores": scores}))
+
+
+def words_of(text: str | None, labels: list[str]) -> tuple[str, ...]:
+    """What each class is called; ValueError for a class that is not there."""
+    words = {label: label.replace("_", " ") for label in labels}
+    for part in text.split(",") if text else ():
+        name, _, called = part.strip().partition("=")
+        if name not in words or not called:
+            raise ValueError(
+                f"--words {part!r}: write CLASS=WORDS, with a class of {', '.join(labels)}"
+            )
+        words[name] = called
+    return tuple(words.values())
 
 
 def label_texts(setup: Setup, texts: list[str], *, as_json: bool) -> None:

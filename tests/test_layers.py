@@ -43,6 +43,7 @@ LAYERS = [
     ["tl.generation"],
     ["tl.model"],
     ["tl.build"],
+    ["tl.zero_shot"],
     ["tl.evaluate", "tl.dump", "tl.trained", "tl.exchange.plain"],
     ["tl.exchange.peft"],
     ["tl.exchange.peft_import"],

@@ -255,13 +255,15 @@ def pretrained_backbone(model: str, run_seed: int = 0, form: Form = LABELS) -> B
         )
     if not becomes_a_pair(config, form):
         loader = _loader(config, generates=form.generates)
-        network, unfilled = _read(model, loader, form)
+        network, unfilled = read_network(model, loader, form)
         _require_filled(model, unfilled)
         return cut_network(network, form)
-    encoder, unfilled = _read(model, _loader(config, generates=False), LABELS)
+    encoder, unfilled = read_network(model, _loader(config, generates=False), LABELS)
     of_decoder = warm_start.decoder_config(config, form.decoder_layers)
     with seed.stream(run_seed, "init/backbone"):
-        decoder, missing = _read(model, transformers.AutoModelForCausalLM, form, config=of_decoder)
+        decoder, missing = read_network(
+            model, transformers.AutoModelForCausalLM, form, config=of_decoder
+        )
     inner = f"{decoder.base_model_prefix}."
     unfilled += [n for n in missing if n.startswith(inner) and ".crossattention." not in n]
     _require_filled(model, unfilled)
@@ -269,8 +271,20 @@ def pretrained_backbone(model: str, run_seed: int = 0, form: Form = LABELS) -> B
     return cut_network(warm_start.join(encoder, decoder), form, warm=True)
 
 
-def _read(model: str, loader: type, form: Form, **options: object) -> tuple[nn.Module, list[str]]:
-    """A network of transformers, and the names of its weights that the checkpoint did not fill."""
+def read_network(
+    model: str, loader: type, form: Form, **options: object
+) -> tuple[nn.Module, list[str]]:
+    """A network of transformers, and the names of its weights that the checkpoint did not fill.
+
+    Args:
+        model: as for `locate`.
+        loader: a class of transformers.
+        form: what it is for.
+        options: for `from_pretrained`.
+
+    Raises:
+        ValueError: if the weights cannot be read.
+    """
     if not form.generates:
         options |= family_of(read_config(model)).model_options
     try:

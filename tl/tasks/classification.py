@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from tl.backbones.base import Backbone
 from tl.data.batch import Batch, Example
 from tl.data.encode import encode_texts
-from tl.data.records import Record
 from tl.data.sources import require_columns
 from tl.losses import cross_entropy_sum
 from tl.metrics import Scores, classification_scores
@@ -93,17 +92,22 @@ class Classification(Task):
 
     def examples(self, split: str) -> list[Example]:
         records = self.dataset.splits[split]
-        index = {label: i for i, label in enumerate(self.labels)}
-        inputs = self._encode(records)
-        return [
-            Example(str(record.get("id", i)), encoded, index[str(record[self.label_column])])
-            for i, (record, encoded) in enumerate(zip(records, inputs, strict=True))
-        ]
+        inputs = encode_texts(self.tokenizer, *self.texts(split), self.options.max_length)
+        ids = [str(record.get("id", i)) for i, record in enumerate(records)]
+        rows = zip(ids, inputs, self.gold(split).tolist(), strict=True)
+        return [Example(id, encoded, label) for id, encoded, label in rows]
 
-    def _encode(self, records: list[Record]) -> list[dict[str, list[int]]]:
+    def gold(self, split: str) -> np.ndarray:
+        """The classes of a split as indices, [n]."""
+        index = {label: i for i, label in enumerate(self.labels)}
+        records = self.dataset.splits[split]
+        return np.array([index[str(record[self.label_column])] for record in records])
+
+    def texts(self, split: str) -> tuple[list[str], list[str] | None]:
+        """The texts of a split and, of pairs, the second ones."""
+        records = self.dataset.splits[split]
         texts = [[str(record[column]) for record in records] for column in self.text_columns]
-        pairs = texts[1] if len(texts) == 2 else None
-        return encode_texts(self.tokenizer, texts[0], pairs, self.options.max_length)
+        return texts[0], texts[1] if len(texts) == 2 else None
 
     def encode_text(self, text: str, id: str) -> Example:
         """A tab separates the two texts of a pair."""
@@ -136,12 +140,9 @@ class Classification(Task):
         """Always the label that is most frequent in train, the first of equals."""
         if "train" not in self.dataset.splits:
             return {}
-        column, splits = self.label_column, self.dataset.splits
-        of_train, gold = ([str(r[column]) for r in splits[name]] for name in ("train", split))
-        index = {label: i for i, label in enumerate(self.labels)}
-        majority = max(self.labels, key=of_train.count)
-        predicted = np.full(len(gold), index[majority])
-        gold = np.array([index[label] for label in gold])
+        gold = self.gold(split)
+        majority = np.bincount(self.gold("train")).argmax()
+        predicted = np.full_like(gold, majority)
         return {"majority": classification_scores(gold, predicted, len(self.labels))}
 
     def arrays(self, examples: list[Example], logits: Answers) -> dict[str, np.ndarray]:
