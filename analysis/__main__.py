@@ -12,6 +12,7 @@ ANALYSES = {
     "tables": "analysis.tables",
     "curves": "analysis.curves",
     "compare": "analysis.compare",
+    "transfer": "analysis.transfer",
 }
 
 

@@ -66,6 +66,7 @@ ONLY = {
     ),
     "tl.tasks": (
         "tl.options",
+        "tl.registry",
         "tl.losses",
         "tl.metrics",
         "tl.data",

@@ -1,6 +1,5 @@
 """From a configuration to everything that a run needs: data, task, model, groups."""
 
-import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,7 +11,6 @@ from tl.backbones.pretrained import Form
 from tl.backbones.tokenizer import load_tokenizer
 from tl.checkpoint import fingerprint
 from tl.config import Config
-from tl.data import sources
 from tl.data.records import Dataset
 from tl.data.subset import nested_subset
 from tl.mixout import mix
@@ -60,7 +58,7 @@ def load_data(config: Config) -> Dataset:
     """The data of a run; with `train_size`, a part of its training split."""
     task = resolve(TASKS, config.task, "task")
     columns = task.stratify(config.task_options)
-    dataset = sources.load(config.data, config.task, columns, config.encoding)
+    dataset = task.load(config.task_options, config.data, config.encoding)
     if config.train_size is None:
         return dataset
     records = dataset.splits["train"]
@@ -168,10 +166,6 @@ def build(config: Config, dataset: Dataset, labels: list[str] | None = None) -> 
     return Setup(config, task, model.to(where), mark, where, dtype)
 
 
-def steps_per_epoch(n_examples: int, config: Config) -> int:
-    return math.ceil(n_examples / (config.batch_size * config.accumulate))
-
-
 def sizes(model: AdaptedModel, groups: list[ParamGroup]) -> dict[str, object]:
     """What learns: the counts that dry runs, results and tables print."""
     return {
@@ -208,6 +202,6 @@ def plan(config: Config) -> dict[str, object]:
         "strategy": config.strategy,
         **sizes(model, param_groups(model, config)),
         "train_examples": n_examples,
-        "steps": config.epochs * steps_per_epoch(n_examples, config),
+        "steps": config.epochs * task.n_steps(config.batch_size * config.accumulate),
         "notes": [*dataset.warnings, *model.adaptor.notes(model.backbone)],
     }

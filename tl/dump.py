@@ -1,6 +1,7 @@
 """What analysis needs of a model: its hidden states and attention maps, as arrays."""
 
 from collections.abc import Iterator
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -21,7 +22,12 @@ def _outputs(
 ) -> Iterator[tuple[Batch, ModelOutput]]:
     """The backbone's answers, in the order of the examples, with one more output asked for."""
     setup.model.eval()
-    for some in tqdm(list(chunks(examples, BATCH_SIZE)), desc="  dump", leave=False, disable=None):
+    batches = [
+        some
+        for _, own in groupby(examples, key=lambda example: example.task)
+        for some in chunks(own, BATCH_SIZE)
+    ]
+    for some in tqdm(batches, desc="  dump", leave=False, disable=None):
         batch = setup.task.collate(some).to(setup.device)
         with autocast(setup.device, setup.dtype):
             output = setup.model.read(batch.inputs, **{option: True})

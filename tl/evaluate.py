@@ -6,7 +6,7 @@ import torch
 from tqdm import tqdm
 
 from tl.build import Setup
-from tl.data.batch import Example, by_tokens
+from tl.data.batch import Example
 from tl.device import autocast
 from tl.metrics import Scores
 from tl.tasks.base import Answers
@@ -34,7 +34,7 @@ def infer(
     setup.model.eval()
     answers: Answers = [None] * len(examples)
     loss_sum, n_targets = 0.0, 0
-    batches = by_tokens([len(e) for e in examples], TOKENS[setup.device.type])
+    batches = setup.task.batches(examples, TOKENS[setup.device.type])
     for indices in tqdm(batches, desc=f"  {what}", leave=False, disable=None):
         if stop():
             raise KeyboardInterrupt

@@ -11,9 +11,9 @@ from torch import nn
 from tqdm import tqdm
 
 from tl import optim
-from tl.build import Setup, steps_per_epoch
+from tl.build import Setup
 from tl.checkpoint import load_learned, load_state, save_learned, save_state
-from tl.data.batch import Batch, Example, bucketed, chunks
+from tl.data.batch import Batch, Example, chunks
 from tl.device import autocast, peak_mib
 from tl.evaluate import Stop, evaluate
 from tl.metrics import Scores
@@ -72,7 +72,7 @@ class Trainer:
         self.starts = {}
         if self.config.decay_toward == "pretrained":
             self.starts = {p: p.detach().clone() for p in self.model.learning_matrices()}
-        self.n_steps = self.config.epochs * steps_per_epoch(len(splits["train"]), self.config)
+        self.n_steps = self.config.epochs * len(self.steps(0))
         self.progress = Progress()
         self.scores_before: dict[str, Scores] = {}  # of the untrained model, by split
         if resume:
@@ -117,9 +117,9 @@ class Trainer:
 
     def steps(self, epoch: int) -> list[list[int]]:
         """The examples of each step of an epoch: a function of data, seed and epoch alone."""
-        lengths = [len(example) for example in self.splits["train"]]
         order = generator(self.config.seed, f"data/{epoch}")
-        return bucketed(lengths, self.config.batch_size * self.config.accumulate, order)
+        size = self.config.batch_size * self.config.accumulate
+        return self.task.steps(self.splits["train"], size, order)
 
     def collate(self, indices: list[int]) -> Batch:
         examples = [self.splits["train"][i] for i in indices]
@@ -170,6 +170,8 @@ class Trainer:
         if logs:
             rates = {f"lr/{g['name']}": g["lr"] for g in self.optimizer.param_groups}
             values = {"train/loss": loss, "grad_norm/total": total} | norms | rates
+            if (member := micro_batches[0].task) != self.task.name:
+                values[f"train/loss/{member}"] = loss
             self.recorder.metrics(progress.step, values)
         progress.loss_sum += loss * n_targets
         progress.n_targets += n_targets

@@ -31,6 +31,7 @@ TASKS = {
     "classification": "tl.tasks.classification:Classification",
     "ner": "tl.tasks.ner:NER",
     "summarization": "tl.tasks.summarization:Summarization",
+    "multitask": "tl.tasks.multitask:Multitask",
 }
 FAMILIES = {  # by the `model_type` of a checkpoint's config.json
     "bert": "tl.backbones.bert:FAMILY",

@@ -20,6 +20,7 @@ class Example:
     inputs: dict[str, list[int]]  # input_ids and, for some families, token_type_ids
     target: object
     positions: list[int] = field(default_factory=list)
+    task: str = ""  # whose it is, where several tasks learn together
 
     def __len__(self) -> int:
         return len(self.inputs["input_ids"])

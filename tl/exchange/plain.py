@@ -24,10 +24,10 @@ def family_of(setup: Setup) -> Family:
     Raises:
         ValueError: if transformers has no class that labels with it.
     """
-    if setup.task.generates:
+    if setup.task.name not in setup.model.heads:
         raise ValueError(
-            f"exports carry a head that labels; --task {setup.config.task} has none. Its run "
-            "directory is used with eval.py"
+            f"an export carries one head that labels; --task {setup.config.task} has none, or "
+            "several. Its run directory is used with eval.py"
         )
     family = resolve(FAMILIES, read_config(setup.config.model).model_type, "model family")
     if family.model != "AutoModel":

@@ -1,15 +1,18 @@
 """The one interface that every task implements."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
 from tl.backbones.base import Backbone
-from tl.data.batch import Batch, Example, pad_inputs
+from tl.data import sources
+from tl.data.batch import Batch, Example, bucketed, by_tokens, pad_inputs
 from tl.data.encode import filler_id
 from tl.data.records import Dataset
 from tl.metrics import Scores
@@ -53,6 +56,11 @@ class Task(ABC):
     @abstractmethod
     def stratify(cls, options: object) -> tuple[str, ...]:
         """Columns by which a file without splits is stratified: the first that it has."""
+
+    @classmethod
+    def load(cls, options: object, data: str, encoding: str) -> Dataset:
+        """The data set called `data`, as the task reads it; see `tl.data.sources.load`."""
+        return sources.load(data, cls.name, cls.stratify(options), encoding)
 
     @abstractmethod
     def check(self) -> None:
@@ -122,6 +130,24 @@ class Task(ABC):
     @abstractmethod
     def readable(self, text: str, example: Example, answer: np.ndarray) -> dict[str, object]:
         """What the model says of a text, as JSON."""
+
+    def steps(self, examples: list[Example], size: int, order: torch.Generator) -> list[list[int]]:
+        """The examples of each optimizer step of an epoch, by index.
+
+        Args:
+            examples: the training split.
+            size: of a step.
+            order: where chance comes from.
+        """
+        return bucketed([len(example) for example in examples], size, order)
+
+    def n_steps(self, size: int) -> int:
+        """How many steps an epoch has."""
+        return math.ceil(len(self.dataset.splits["train"]) / size)
+
+    def batches(self, examples: list[Example], budget: int) -> list[list[int]]:
+        """Batches for evaluation, by index, each of at most `budget` padded tokens."""
+        return by_tokens([len(example) for example in examples], budget)
 
     def notes(self, split: str, examples: list[Example]) -> list[str]:
         """What a reader should know of an encoded split: how much of it the length limit cuts."""
