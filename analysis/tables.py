@@ -122,9 +122,8 @@ def load(paths: list[Path]) -> list[Table]:
     for run in unfinished:
         print(f"left out, not finished: {run.path}", file=sys.stderr)
     if not finished:
-        raise ValueError(
-            f"no finished run (config.json and result.json) in {', '.join(map(str, paths))}"
-        )
+        places = ", ".join(map(str, paths))
+        raise ValueError(f"no finished run (config.json and result.json) in {places}")
     return compute([read(run) for run in finished])
 
 
@@ -229,10 +228,9 @@ def cells(table: Table) -> list[list[str]]:
     lines = [["strategy", "seeds", *names, "learning", "share", "seconds", "peak MiB", "saved MiB"]]
     for row in table.rows:
         where = f" ({row.device})" if mixed else ""  # a process on a CPU, allocations on a GPU
-        scores = [str(row.scores[name]) for name in names]
         costs = [f"{row.learning:,}", f"{row.learning / row.total:.2%}"]
         costs += [f"{row.seconds:.0f}{where}", f"{row.peak_mib:.0f}{where}", f"{row.saved_mib:.2f}"]
-        lines.append([row.label, str(len(row.seeds)), *scores, *costs])
+        lines.append([row.label, str(len(row.seeds)), *map(str, row.scores.values()), *costs])
     return lines
 
 
@@ -251,18 +249,18 @@ def markdown(table: Table) -> str:
         f"- {row.label}: `{row.command}` with `--seed` {', '.join(map(str, row.seeds))}"
         for row in table.rows
     ]
-    title = f"### {table.task} on {table.data_name}"
-    return "\n".join([title, "", head(table), "", first, rule, *body, "", *commands])
+    parts = ["", head(table), "", first, rule, *body, "", *commands]
+    return "\n".join([f"### {table.task} on {table.data_name}", *parts])
 
 
 def plain(table: Table) -> str:
     """A table for the terminal: columns as wide as their widest cell, numbers to the right."""
     lines = cells(table)
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    first, *widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     body = []
     for name, *others in lines:
-        right = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        body.append("  ".join([name.ljust(widths[0]), *right]))
+        right = [cell.rjust(width) for cell, width in zip(others, widths, strict=True)]
+        body.append("  ".join([name.ljust(first), *right]))
     for row in table.rows:
         body += ["", f"{row.label}:", f"  {row.command} --seed {', '.join(map(str, row.seeds))}"]
     return "\n".join([f"{table.task} on {table.data_name}", head(table), "", *body])

@@ -34,7 +34,7 @@ LAYERS = [
     ["tl.data.corpus.__main__"],
     ["tl.backbones.base", "tl.backbones.feed_forward"],
     ["tl.backbones.family"],
-    ["tl.backbones.class_heads"],
+    ["tl.backbones.class_heads", "tl.backbones.locate"],
     ["tl.backbones"],
     ["tl.backbones.pretrained"],
     ["tl.backbones.tokenizer"],

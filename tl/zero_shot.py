@@ -16,13 +16,8 @@ from tqdm import tqdm
 from transformers import AutoModelForMaskedLM, PreTrainedTokenizerFast
 
 from tl import heads
-from tl.backbones.pretrained import (
-    Form,
-    family_of,
-    pretrained_backbone,
-    read_config,
-    read_network,
-)
+from tl.backbones.locate import family_of, read_config
+from tl.backbones.pretrained import Form, pretrained_backbone, read_network
 from tl.backbones.tokenizer import load_tokenizer
 from tl.data.batch import chunks, pad
 from tl.data.encode import filler_id
@@ -55,7 +50,7 @@ class Asker:
     """A pretrained model, and the way in which it is asked.
 
     Args:
-        model: as for `tl.backbones.pretrained.locate`.
+        model: as for `tl.backbones.locate.locate`.
         method: one of METHODS, or None: by what the checkpoint was trained for.
 
     Raises:

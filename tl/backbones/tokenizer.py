@@ -6,7 +6,7 @@ import transformers
 from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerFast
 
 from tl.backbones.family import Family
-from tl.backbones.pretrained import LOAD_FAILURES, family_of, locate, read_config, unreadable
+from tl.backbones.locate import LOAD_FAILURES, family_of, locate, read_config, unreadable
 
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 

@@ -107,7 +107,8 @@ def unfinished(path: Path) -> list[str]:
 
 def import_adapter(args: argparse.Namespace) -> str:
     """Make a run directory that eval.py takes as one of ours."""
-    from tl.backbones import pretrained
+    from tl.backbones.locate import family_of, read_config
+    from tl.backbones.pretrained import empty_backbone
     from tl.build import build, load_data
     from tl.checkpoint import save_learned
     from tl.exchange.peft_import import (
@@ -116,7 +117,6 @@ def import_adapter(args: argparse.Namespace) -> str:
         read_peft,
         strategy_words,
     )
-    from tl.registry import FAMILIES, resolve
     from tl.runs import start
 
     require_new(args.run)
@@ -124,8 +124,8 @@ def import_adapter(args: argparse.Namespace) -> str:
     model = args.model or adapter.config.get("base_model_name_or_path")
     if model is None:
         raise ValueError(f"{args.folder} names no model; add --model")
-    family = resolve(FAMILIES, pretrained.read_config(model).model_type, "model family")
-    words = strategy_words(adapter, pretrained.empty_backbone(model), family)
+    family = family_of(read_config(model))
+    words = strategy_words(adapter, empty_backbone(model), family)
     words += ["--task", args.task, "--data", args.data, "--model", model]
     config, _ = parse(words + args.others)
     setup = build(config, load_data(config))

@@ -13,7 +13,7 @@ from torch import nn
 
 from tl.backbones.base import Backbone, Slot
 from tl.backbones.family import Family, Weights
-from tl.backbones.pretrained import locate, public_name
+from tl.backbones.locate import locate, public_name
 from tl.build import Setup
 from tl.exchange.plain import class_of, family_of, head_weights, labelling_network, labels_tokens
 from tl.runs import write_atomically

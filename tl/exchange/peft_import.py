@@ -8,7 +8,7 @@ import torch
 
 from tl.backbones.base import Backbone
 from tl.backbones.family import Family
-from tl.backbones.pretrained import read_config
+from tl.backbones.locate import read_config
 from tl.build import Setup
 from tl.exchange.peft import CONFIG, FORMS, WEIGHTS, AdapterFiles, original_paths
 from tl.exchange.plain import family_of, head_weights, labelling_network

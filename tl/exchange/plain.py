@@ -10,7 +10,7 @@ from torch import nn
 
 from tl import heads
 from tl.backbones.family import Family, PlainHead, Weights
-from tl.backbones.pretrained import read_config
+from tl.backbones.locate import read_config
 from tl.build import Setup
 from tl.data.encode import filler_id
 from tl.registry import FAMILIES, resolve

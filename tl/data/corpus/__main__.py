@@ -103,12 +103,11 @@ def build(args: argparse.Namespace) -> str:
         (partial / "report.json").write_text(json.dumps(vars(builder.report), indent=2) + "\n")
         if args.datasets:
             export(partial, options)
-    except BaseException:
+        if args.out.exists():
+            args.out.rmdir()
+        partial.rename(args.out)
+    finally:
         shutil.rmtree(partial, ignore_errors=True)
-        raise
-    if args.out.exists():
-        args.out.rmdir()
-    partial.rename(args.out)
     dropped = builder.report.dropped.most_common()
     lines = [f"{n:,} dropped: {reason}" for reason, n in dropped]
     return "\n".join([aligned(contents(builder)), "", *lines, f"wrote {args.out}"])
