@@ -178,6 +178,7 @@ REFUSALS = {
     ),
     "a depth of what exists": ("t5", ["--decoder-layers", "1"], "--decoder-layers 1 is for"),
     "too deep a decoder": ("bert", ["--decoder-layers", "3"], "which has 2; give at most"),
+    "too long a summary": ("bert", ["--task.max-summary", "513"], "positions for 512 word pieces"),
     "a column that is not there": ("bert", ["--task.summary", "title"], "no column 'title'"),
 }
 

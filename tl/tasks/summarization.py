@@ -87,6 +87,12 @@ class Summarization(Task):
                 f"that can become both sides of one (BERT, RoBERTa); this model is a "
                 f"{backbone.kind}"
             )
+        limit = backbone.n_positions
+        if limit is not None and self.options.max_summary > limit:
+            raise ValueError(
+                f"--task.max-summary {self.options.max_summary}, but the model has positions for "
+                f"{limit} word pieces only; give at most that many"
+            )
         self.start_id = backbone.start_id
         if self.start_id is None and self.tokenizer is not None:
             ids = (self.tokenizer.bos_token_id, self.tokenizer.cls_token_id)
