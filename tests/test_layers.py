@@ -39,6 +39,7 @@ LAYERS = [
     ["tl.backbones.pretrained"],
     ["tl.backbones.tokenizer"],
     ["tl.strategies.base", "tl.tasks.base"],
+    ["tl.tasks.generating"],
     ["tl.strategies", "tl.tasks"],
     ["tl.generation"],
     ["tl.model"],

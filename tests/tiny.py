@@ -128,9 +128,9 @@ def tiny_tokenizer(*, special: bool = True) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_input_names=names, **SPECIAL)
 
 
-def save_model(folder: Path, family: str = "bert") -> Path:
+def save_model(folder: Path, family: str = "bert", *, generates: bool = False) -> Path:
     """A model directory as a user has it: configuration, weights, tokenizer."""
-    tiny_network(family).save_pretrained(folder)
+    tiny_network(family, generates=generates).save_pretrained(folder)
     tiny_tokenizer(
         special=resolve(FAMILIES, family, "model family").generator != "AutoModelForCausalLM"
     ).save_pretrained(folder)

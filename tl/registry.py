@@ -32,6 +32,7 @@ TASKS = {
     "ner": "tl.tasks.ner:NER",
     "summarization": "tl.tasks.summarization:Summarization",
     "multitask": "tl.tasks.multitask:Multitask",
+    "instruction": "tl.tasks.instruction:Instruction",
 }
 FAMILIES = {  # by the `model_type` of a checkpoint's config.json
     "bert": "tl.backbones.bert:FAMILY",

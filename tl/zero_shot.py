@@ -20,7 +20,7 @@ from tl.backbones.locate import family_of, read_config
 from tl.backbones.pretrained import Form, pretrained_backbone, read_network
 from tl.backbones.tokenizer import load_tokenizer
 from tl.data.batch import chunks, pad
-from tl.data.encode import filler_id
+from tl.data.encode import cut, filler_id
 
 BATCH = 32
 METHODS = ("similarity", "cloze", "likelihood")
@@ -123,7 +123,7 @@ class Asker:
         before, after = question.template.split("{label}")
         around = self._pieces((before + after).format(text="", pair=pair))
         room = max(1, question.max_length - len(around) - n_answer - 2)
-        kept = self.tokenizer.decode(self._pieces(text)[:room])
+        kept = cut(self.tokenizer, text, room)
         return (
             self._pieces(before.format(text=kept, pair=pair).rstrip()),
             self._pieces(after.format(text=kept, pair=pair)),

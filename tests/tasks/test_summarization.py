@@ -109,12 +109,26 @@ def test_the_first_sentence(text, first):
     assert first_sentence(text) == first
 
 
-@pytest.mark.parametrize("beams", [1, 3])
-def test_a_search_is_that_of_the_options(beams):
-    options = Options(max_summary=5, beams=beams, no_repeat=2, length_penalty=2.0)
-    config = task(options=options).search()["generation_config"]
-    assert (config.num_beams, config.max_new_tokens, config.no_repeat_ngram_size) == (beams, 5, 2)
-    assert (config.decoder_start_token_id, config.eos_token_id, config.pad_token_id) == (2, 3, 0)
+def test_a_search_is_that_of_the_options():
+    options = Options(max_summary=5, beams=3, no_repeat=2, length_penalty=2.0)
+    one, asked = task(options=options), {}
+
+    class Model(torch.nn.Module):
+        def forward(self, batch):
+            return torch.zeros(*batch.labels.shape, 50)
+
+        def generate(self, inputs, generation_config):
+            asked.update(generation_config.to_dict())
+            return torch.tensor([[7, SEP]] * 3)
+
+    loss, answers = one.answer(Model(), one.collate(one.examples("train")))
+    assert loss.item() == pytest.approx(13 * np.log(50), rel=1e-5)  # 4 + 5 + 4 targets
+    assert [answer.tolist() for answer in answers] == [[7]] * 3
+    expected = {
+        "num_beams": 3, "max_new_tokens": 5, "no_repeat_ngram_size": 2, "length_penalty": 2.0,
+        "decoder_start_token_id": CLS, "eos_token_id": SEP, "pad_token_id": 0,
+    }  # fmt: skip
+    assert {name: asked[name] for name in expected} == expected
 
 
 @pytest.fixture(scope="module")

@@ -52,3 +52,9 @@ def encode_words(
                 first.setdefault(word, position)
         encoded.append((_inputs(encoding, i, filler_id(tokenizer)), first))
     return encoded
+
+
+def cut(tokenizer: PreTrainedTokenizerFast, text: str, n: int) -> str:
+    """A text as it is, if it has at most n word pieces; otherwise the first n of them."""
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return text if len(ids) <= n else tokenizer.decode(ids[:n])

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor, nn
-from transformers import GenerationConfig
 
 from tl.backbones.base import Backbone
 from tl.data.batch import Batch, Example, pad, pad_inputs
 from tl.data.encode import encode_texts, filler_id
 from tl.data.sources import require_columns
-from tl.losses import IGNORED, cross_entropy_sum
+from tl.losses import IGNORED
 from tl.metrics import Scores, rouge_scores, words_of
 from tl.options import option
-from tl.tasks.base import Answers, MakeHead, Task
+from tl.tasks.base import Answers
+from tl.tasks.generating import Generating
 
 SENTENCE_END = re.compile(r"[.!?…]+[\"'»”)]*(?=\s|$)")
 
@@ -51,7 +51,7 @@ class Target:
     text: str
 
 
-class Summarization(Task):
+class Summarization(Generating):
     """An encoder-decoder learns to write the summary, token by token, behind its start token.
 
     While training, each token is predicted from the true ones before it; scores are of what the
@@ -60,7 +60,6 @@ class Summarization(Task):
 
     name = "summarization"
     metric = "rougeL"
-    generates = True
     Options = Options
 
     @classmethod
@@ -97,14 +96,6 @@ class Summarization(Task):
         if self.start_id is None and self.tokenizer is not None:
             ids = (self.tokenizer.bos_token_id, self.tokenizer.cls_token_id)
             self.start_id = next(id for id in ids if id is not None)
-
-    @property
-    def end_id(self) -> int:
-        ids = (self.tokenizer.eos_token_id, self.tokenizer.sep_token_id)
-        return next(id for id in ids if id is not None)
-
-    def heads(self, make_head: MakeHead) -> dict[str, nn.Module]:
-        return {}
 
     def examples(self, split: str) -> list[Example]:
         records = self.dataset.splits[split]
@@ -149,39 +140,19 @@ class Summarization(Task):
         rows = [example.target.ids for example in examples]
         return pad(rows, IGNORED), sum(map(len, rows))
 
-    def loss_sum(self, output: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
-        return cross_entropy_sum(output, batch.labels, smoothing)
-
     def answer(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Answers]:
         """The loss on the true summaries, and the ids that the model generates by itself."""
         loss = self.loss_sum(model(batch), batch)
-        return loss, self.predict(model.generate(batch.inputs, **self.search()), batch)
-
-    def search(self) -> dict[str, object]:
-        """How a summary is searched for."""
         options = self.options
-        config = GenerationConfig(
-            max_new_tokens=options.max_summary,
+        search = self.search(
+            options.max_summary,
             num_beams=options.beams,
             early_stopping=options.beams > 1,
             length_penalty=options.length_penalty,
             no_repeat_ngram_size=options.no_repeat,
             decoder_start_token_id=self.start_id,
-            eos_token_id=self.end_id,
-            pad_token_id=filler_id(self.tokenizer),
         )
-        return {"generation_config": config}
-
-    def predict(self, output: Tensor, batch: Batch) -> Answers:
-        """Generated ids, [n] each, up to their end."""
-        rows = output.cpu().numpy()
-        ends = [np.flatnonzero(row == self.end_id) for row in rows]
-        return [row[: end[0]] if len(end) else row for row, end in zip(rows, ends, strict=True)]
-
-    def texts(self, answers: Answers) -> list[str]:
-        return self.tokenizer.batch_decode(
-            [answer.tolist() for answer in answers], skip_special_tokens=True
-        )
+        return loss, self.predict(model.generate(batch.inputs, generation_config=search), batch)
 
     def score(self, examples: list[Example], answers: Answers) -> Scores:
         return rouge_scores([example.target.text for example in examples], self.texts(answers))

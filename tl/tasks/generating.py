@@ -1,0 +1,48 @@
+"""What tasks share whose answer is text: the network's own head, and a search for the answer."""
+
+import numpy as np
+from torch import Tensor, nn
+from transformers import GenerationConfig
+
+from tl.data.batch import Batch
+from tl.data.encode import filler_id
+from tl.losses import cross_entropy_sum
+from tl.tasks.base import Answers, MakeHead, Task
+
+
+class Generating(Task):
+    """Learns token by token from the true answer; is scored on what the model writes by itself."""
+
+    generates = True
+
+    def heads(self, make_head: MakeHead) -> dict[str, nn.Module]:
+        return {}
+
+    def loss_sum(self, output: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
+        return cross_entropy_sum(output, batch.labels, smoothing)
+
+    @property
+    def end_id(self) -> int:
+        """The token that ends an answer."""
+        ids = (self.tokenizer.eos_token_id, self.tokenizer.sep_token_id)
+        return next(id for id in ids if id is not None)
+
+    def search(self, max_new_tokens: int, **options: object) -> GenerationConfig:
+        """How an answer is searched for; greedily unless `options` say otherwise."""
+        return GenerationConfig(
+            max_new_tokens=max_new_tokens,
+            eos_token_id=self.end_id,
+            pad_token_id=filler_id(self.tokenizer),
+            **options,
+        )
+
+    def predict(self, output: Tensor, batch: Batch) -> Answers:
+        """Written ids, [n] each, up to their end."""
+        rows = output.cpu().numpy()
+        ends = [np.flatnonzero(row == self.end_id) for row in rows]
+        return [row[: end[0]] if len(end) else row for row, end in zip(rows, ends, strict=True)]
+
+    def texts(self, answers: Answers) -> list[str]:
+        """Written answers as text."""
+        ids = [answer.tolist() for answer in answers]
+        return [t.strip() for t in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
