@@ -3,6 +3,7 @@
 python eval.py RUN
 python eval.py RUN --text "Brenda Khan met Puma in Osaka ."
 python eval.py RUN --dump hidden,attention
+python eval.py RUN --of classification --data DATA
 python eval.py --zero-shot --data DATA
 """
 
@@ -33,6 +34,8 @@ def main(argv: list[str]) -> int:
         refuse_contradictions(args)
         if args.zero_shot:
             ask_untrained(args)
+        elif args.of:
+            score_other_ability(args)
         else:
             evaluate_run(args)
         return 0
@@ -66,6 +69,10 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--limit", type=_positive, default=None, metavar="N",
         help="examples in a dump (default 2000; 32 for attention)",
+    )  # fmt: skip
+    options.add_argument(
+        "--of", choices=("classification", "ner"),
+        help="score a run of --task instruction on --data of another task, before and after",
     )  # fmt: skip
     options.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: the run's")
     options.add_argument("--json", action="store_true", help="print one JSON object as last line")
@@ -109,6 +116,8 @@ def refuse_contradictions(args: argparse.Namespace) -> None:
         raise ValueError("name a run directory, or add --zero-shot and --data")
     if args.template or args.words or args.method or args.model != "minilm":
         raise ValueError("--model, --method, --template and --words belong to --zero-shot")
+    if args.of and (args.text or args.dump or not args.data):
+        raise ValueError("--of takes --data, and no --text or --dump")
     if args.text and (args.data or args.split or args.dump):
         raise ValueError("--text labels texts; leave out --data, --split and --dump, or --text")
     if args.data and args.split and Path(args.data).is_file():
@@ -198,6 +207,39 @@ def words_of(text: str | None, labels: list[str]) -> tuple[str, ...]:
             )
         words[name] = called
     return tuple(words.values())
+
+
+def score_other_ability(args: argparse.Namespace) -> None:
+    """Score a model in text form on another task, untrained and as it was trained."""
+    from tl import trained
+    from tl.build import build, load_data
+    from tl.checkpoint import load_learned
+    from tl.evaluate import evaluate
+    from tl.runs import Run, write_json
+    from tl.tables import aligned
+
+    run = Run(Path(args.run))
+    config = trained.config_of(run)
+    if not hasattr(config.task_options, "of"):
+        raise ValueError(f"{run.path} is no run of --task instruction: it has one ability only")
+    options = replace(config.task_options, of=args.of, template="")
+    config = replace(config, data=args.data, train_size=None, task_options=options)
+    dataset = load_data(config)
+    split = args.split or ("test" if "test" in dataset.splits else "validation")
+    if split not in dataset.splits:
+        raise ValueError(f"--split {split}: {dataset.name!r} has {', '.join(dataset.splits)}")
+    setup = build(config, dataset)
+    examples = setup.task.examples(split)
+    before, _ = evaluate(setup, examples, f"{split}, untrained")
+    load_learned(run.learned, setup.model.learned(), setup.backbone_fingerprint)
+    after, _ = evaluate(setup, examples, split)
+    path = run.path / "evaluations" / f"{dataset.name}-{split}.json"
+    path.parent.mkdir(exist_ok=True)
+    found = {"of": args.of, "data": dataset.name, "split": split, "metric": setup.task.metric}
+    write_json(path, found | {"before": before, "after": after})
+    names = [name for name in after if not name.endswith("/support")]
+    rows = [[n, *(f"{s[n]:.4f}" if n in s else "-" for s in (before, after))] for n in names]
+    print(aligned([["score", "before", "after"], *rows]) + f"\n\nwrote {path}")
 
 
 def label_texts(setup: Setup, texts: list[str], *, as_json: bool) -> None:

@@ -13,6 +13,7 @@ ANALYSES = {
     "curves": "analysis.curves",
     "compare": "analysis.compare",
     "transfer": "analysis.transfer",
+    "abilities": "analysis.abilities",
 }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis.text import aligned
 from tl.runs import Run, write_atomically
 
 SCORES = {  # by task; another task shows the metric that chose its best epoch
@@ -254,13 +255,8 @@ def markdown(table: Table) -> str:
 
 
 def plain(table: Table) -> str:
-    """A table for the terminal: columns as wide as their widest cell, numbers to the right."""
-    lines = cells(table)
-    first, *widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    body = []
-    for name, *others in lines:
-        right = [cell.rjust(width) for cell, width in zip(others, widths, strict=True)]
-        body.append("  ".join([name.ljust(first), *right]))
+    """A table for the terminal, with the command of each row."""
+    body = [aligned(cells(table))]
     for row in table.rows:
         body += ["", f"{row.label}:", f"  {row.command} --seed {', '.join(map(str, row.seeds))}"]
     return "\n".join([f"{table.task} on {table.data_name}", head(table), "", *body])

@@ -1,0 +1,140 @@
+"""Adapters of a causal model: what each is, what it taught, and what it did to another ability."""
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.tables import Finished, find, read
+from analysis.text import aligned
+
+# Options of strategies that say how large an adapter is, by the names that reports use.
+SHAPE = {"r": "rank", "alpha": "alpha", "size": "hidden size", "layers": "layers",
+         "targets": "targets", "dropout": "dropout", "length": "length"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ability:
+    """Scores of one ability before and after an adapter was trained.
+
+    `relative` is the change over the score before; None where that was 0.
+    """
+
+    what: str  # "specialised" for what was trained, "general" for another task
+    data: str
+    score: str
+    before: float
+    after: float
+
+    @property
+    def absolute(self) -> float:
+        return self.after - self.before
+
+    @property
+    def relative(self) -> float | None:
+        return self.absolute / self.before if self.before else None
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """One run: the shape of what it learned, and its abilities."""
+
+    name: str
+    learning: int
+    shape: dict[str, str]
+    abilities: tuple[Ability, ...]
+    metrics: dict[str, str]  # by what: the score that decides
+
+
+SCORES = {
+    "f1_macro": ("accuracy", "precision_macro", "recall_macro", "f1_macro"),
+    "f1": ("precision", "recall", "f1"),
+}
+
+
+def compute(run: Finished) -> Adapter:
+    """Read a run of `--task instruction` and what `eval.py --of` wrote beside it.
+
+    Raises:
+        ValueError: if it is another run, or was not scored on another ability.
+    """
+    result = run.result
+    if result["task"] != "instruction":
+        raise ValueError(f"{run.path} is a run of {result['task']}, not of --task instruction")
+    files = sorted((run.path / "evaluations").glob("*.json"))
+    if not files:
+        raise ValueError(
+            f"{run.path} was not scored on another ability; first: python eval.py {run.path} --of "
+            "classification --data DATA"
+        )
+    split = list(result["scores"])[-1]
+    own = result["scores_before"][split], result["scores"][split]
+    found = [_ability("specialised", result["data_name"], result["metric"], *own)]
+    metrics = {"specialised": result["metric"]}
+    for path in files:
+        other = json.loads(path.read_text(encoding="utf-8"))
+        metrics["general"] = other["metric"]
+        found.append(
+            _ability("general", other["data"], other["metric"], other["before"], other["after"])
+        )
+    config = json.loads((run.path / "config.json").read_text(encoding="utf-8"))
+    shape = {
+        shown: ",".join(map(str, value)) or "all" if isinstance(value, list) else str(value)
+        for name, shown in SHAPE.items()
+        if (value := config["strategy_options"].get(name)) is not None
+    }
+    abilities = tuple(ability for some in found for ability in some)
+    return Adapter(result["strategy"], result["trainable_parameters"], shape, abilities, metrics)
+
+
+def _ability(what: str, data: str, metric: str, before: dict, after: dict) -> list[Ability]:
+    return [Ability(what, data, name, before[name], after[name]) for name in SCORES[metric]]
+
+
+def words(adapter: Adapter) -> str:
+    """A conclusion in words, of the scores that decide."""
+    deciding = [a for a in adapter.abilities if a.score == adapter.metrics[a.what]]
+    parts = []
+    for one in deciding:
+        change = "" if one.relative is None else f", {one.relative:+.0%}"
+        parts.append(
+            f"the {one.what} ability ({one.data}, {one.score}) went from {one.before:.3f} to "
+            f"{one.after:.3f} ({one.absolute:+.3f}{change})"
+        )
+    gained = any(one.absolute > 0 for one in deciding if one.what == "specialised")
+    lost = any(one.absolute < 0 for one in deciding if one.what == "general")
+    verdict = {
+        (True, False): "It learned the new task and kept the other ability",
+        (True, True): "It learned the new task at the cost of the other ability",
+        (False, False): "It learned nothing of the new task, and kept the other ability",
+        (False, True): "It learned nothing of the new task, and lost of the other ability",
+    }[gained, lost]
+    return f"{adapter.name}: {'; '.join(parts)}. {verdict}."
+
+
+def report(adapters: list[Adapter]) -> str:
+    """Two tables and the conclusions."""
+    names = list(dict.fromkeys(name for adapter in adapters for name in adapter.shape))
+    info = [["adapter", "parameters", *names]]
+    info += [
+        [a.name, f"{a.learning:,}", *(a.shape.get(name, "-") for name in names)] for a in adapters
+    ]
+    rows = [["adapter", "ability", "data", "score", "before", "after", "change", "relative"]]
+    for adapter in adapters:
+        for one in adapter.abilities:
+            relative = "-" if one.relative is None else f"{one.relative:+.1%}"
+            numbers = [f"{one.before:.4f}", f"{one.after:.4f}", f"{one.absolute:+.4f}", relative]
+            rows.append([adapter.name, one.what, one.data, one.score, *numbers])
+    conclusions = "\n".join(map(words, adapters))
+    return "\n\n".join([aligned(info), aligned(rows), conclusions])
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", type=Path, help="runs of --task instruction")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    finished, _ = find(arguments.runs)
+    if not finished:
+        raise ValueError(f"no finished run in {', '.join(map(str, arguments.runs))}")
+    print(report([compute(read(one)) for one in finished]))

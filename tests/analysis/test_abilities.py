@@ -1,0 +1,85 @@
+"""What an adapter taught and what it cost: changes, tables, and a verdict of the numbers."""
+
+import json
+
+import pytest
+from running import refused_by, trained
+from tiny import save_model, save_tagged
+
+import eval
+from analysis import __main__ as command_line
+from analysis.abilities import Ability, Adapter, compute, report, words
+from analysis.tables import Finished
+
+
+def adapter(specialised, general):
+    abilities = (
+        Ability("specialised", "wnut17", "f1", *specialised),
+        Ability("general", "terra", "accuracy", 0.9, 0.1),  # not the score that decides
+        Ability("general", "terra", "f1_macro", *general),
+    )
+    metrics = {"specialised": "f1", "general": "f1_macro"}
+    return Adapter("lora", 1000, {"rank": "8"}, abilities, metrics)
+
+
+def test_changes_are_absolute_and_relative():
+    one = Ability("general", "d", "f1", 0.4, 0.5)
+    assert one.absolute == pytest.approx(0.1)
+    assert one.relative == pytest.approx(0.25)
+    assert Ability("general", "d", "f1", 0.0, 0.5).relative is None
+
+
+@pytest.mark.parametrize(
+    ("specialised", "general", "verdict"),
+    [
+        ((0.1, 0.5), (0.4, 0.4), "learned the new task and kept the other"),
+        ((0.1, 0.5), (0.4, 0.3), "learned the new task at the cost of the other"),
+        ((0.1, 0.1), (0.4, 0.5), "learned nothing of the new task, and kept"),
+        ((0.1, 0.0), (0.4, 0.3), "learned nothing of the new task, and lost"),
+    ],
+)
+def test_the_verdict_is_that_of_the_deciding_scores(specialised, general, verdict):
+    assert verdict in words(adapter(specialised, general))
+
+
+def test_the_report_has_shapes_changes_and_words():
+    text = report([adapter((0.2, 0.5), (0.4, 0.3))])
+    assert "rank" in text
+    assert "+0.3000" in text
+    assert "+150.0%" in text
+    assert "the general ability (terra, f1_macro) went from 0.400 to 0.300 (-0.100, -25%)" in text
+
+
+def test_from_runs_to_the_report(tmp_path, sentiment_folder, capsys):
+    model = save_model(tmp_path / "model", "gpt2", generates=True)
+    tagged = save_tagged(tmp_path / "tagged")
+    words = [
+        *("--task", "instruction", "--task.of", "ner", "--data", str(tagged)),
+        *("--model", str(model), "--epochs", "1", "--device", "cpu", "--precision", "fp32"),
+        *("--strategy", "lora", "--strategy.r", "2", "--task.max-answer", "8"),
+        *("--task.max-length", "60"),
+    ]
+    run = trained(words, tmp_path / "runs")
+    report_words = ["abilities", str(run.path)]
+    refused_by(command_line.main, report_words, capsys, "first: python eval.py", "--of")
+    assert (
+        eval.main([str(run.path), "--of", "classification", "--data", str(sentiment_folder)]) == 0
+    )
+    (path,) = (run.path / "evaluations").iterdir()
+    written = json.loads(path.read_text())
+    assert written["metric"] == "f1_macro"
+    assert {"accuracy", "f1_macro"} <= written["before"].keys() & written["after"].keys()
+    capsys.readouterr()
+    assert command_line.main(report_words) == 0
+    out = capsys.readouterr().out
+    for part in ("rank", "alpha", "specialised", "general", "accuracy", "lora: the specialised"):
+        assert part in out
+
+
+def test_other_runs_are_refused(finished, tmp_path, sentiment_folder, capsys):
+    with pytest.raises(ValueError, match="not of --task instruction"):
+        compute(Finished(tmp_path, {"task": "ner"}, "cpu"))
+    words = [str(finished.path), "--of", "ner", "--data", str(sentiment_folder)]
+    refused_by(eval.main, words, capsys, "is no run of --task instruction")
+    refused_by(eval.main, [str(finished.path), "--of", "ner"], capsys, "--of takes --data")
+    refused_by(command_line.main, ["abilities", str(tmp_path)], capsys, "no finished run")
