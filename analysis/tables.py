@@ -223,15 +223,18 @@ def compute(runs: list[Finished]) -> list[Table]:
 
 
 def cells(table: Table) -> list[list[str]]:
-    """The head and the rows of a table, as text."""
+    """The head and the rows of a table, as text; with a column of devices if they differ.
+
+    Memory is that of the process on a CPU, of allocations on a GPU.
+    """
     names = list(table.rows[0].scores)
+    costs = ["learning", "share", "saved MiB", "seconds", "peak MiB"]
     mixed = len({row.device for row in table.rows}) > 1
-    lines = [["strategy", "seeds", *names, "learning", "share", "seconds", "peak MiB", "saved MiB"]]
+    lines = [["strategy", "seeds", *names, *costs, *(["device"] if mixed else [])]]
     for row in table.rows:
-        where = f" ({row.device})" if mixed else ""  # a process on a CPU, allocations on a GPU
-        costs = [f"{row.learning:,}", f"{row.learning / row.total:.2%}"]
-        costs += [f"{row.seconds:.0f}{where}", f"{row.peak_mib:.0f}{where}", f"{row.saved_mib:.2f}"]
-        lines.append([row.label, str(len(row.seeds)), *map(str, row.scores.values()), *costs])
+        size = [f"{row.learning:,}", f"{row.learning / row.total:.2%}", f"{row.saved_mib:.2f}"]
+        cost = [f"{row.seconds:.0f}", f"{row.peak_mib:.0f}", *([row.device] if mixed else [])]
+        lines.append([row.label, str(len(row.seeds)), *map(str, row.scores.values()), *size, *cost])
     return lines
 
 
