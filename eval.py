@@ -76,6 +76,12 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     options.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: the run's")
     options.add_argument("--json", action="store_true", help="print one JSON object as last line")
+    add_questions(options)
+    return options
+
+
+def add_questions(options: argparse.ArgumentParser) -> None:
+    """Add what `--zero-shot` takes."""
     asked = options.add_argument_group("without a run: ask a pretrained model by a template")
     asked.add_argument("--zero-shot", action="store_true", help="classify --data, untrained")
     asked.add_argument("--model", default="minilm", help="as for train.py (default minilm)")
@@ -90,7 +96,6 @@ def parser() -> argparse.ArgumentParser:
     asked.add_argument(
         "--words", metavar="CLASS=WORDS,…", help="what classes are called (default: their names)"
     )
-    return options
 
 
 def _names(text: str) -> tuple[str, ...]:

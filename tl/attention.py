@@ -28,8 +28,8 @@ def attention(
     """softmax(QKᵀ·scaling + bias + mask)·V (arXiv 1706.03762, Eq. 1).
 
     Args:
-        module: the calling attention layer; dropout is on while it trains. If it has a `prefix`,
-            that gives p keys and values more, which every query may see (2101.00190, Eq. 3).
+        module: the calling layer; dropout is on while it trains. Its `prefix`, if it has one, is p
+            keys and values more, which every query may see (2101.00190, Eq. 3).
         query: [b, h, t, k].
         key: [b, g, s, k] with g key heads; h is a multiple of g.
         value: [b, g, s, k].
@@ -43,16 +43,15 @@ def attention(
     """
     prefix = getattr(module, "prefix", None)
     if prefix is not None:
-        prefix_key, prefix_value = (x.to(key.dtype).expand(len(key), -1, -1, -1) for x in prefix())
-        key = torch.cat([prefix_key, key], dim=2)  # [b, g, p + s, k]
-        value = torch.cat([prefix_value, value], dim=2)
-    repeats = query.shape[1] // key.shape[1]
-    key, value = key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
+        front = [x.to(key.dtype).expand(len(key), -1, -1, -1) for x in prefix()]  # [b, g, p, k]
+        key, value = (torch.cat(pair, dim=2) for pair in zip(front, (key, value), strict=True))
+    shares = query.shape[1] // key.shape[1]  # queries of one key head
+    key, value = (x.repeat_interleave(shares, dim=1) for x in (key, value))
     scores = query @ key.mT * (query.shape[-1] ** -0.5 if scaling is None else scaling)
     for bias in (position_bias, attention_mask):
         if bias is not None:
-            p = scores.shape[-1] - bias.shape[-1]  # a prefix is never masked, and has no position
-            scores = scores + F.pad(bias, (p, 0))
+            p = scores.shape[-1] - bias.shape[-1]
+            scores = scores + F.pad(bias, (p, 0))  # a prefix is never masked, nor placed
     weights = F.dropout(scores.softmax(dim=-1), dropout, module.training)
     return (weights @ value).transpose(1, 2).contiguous(), weights
 
