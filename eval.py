@@ -2,7 +2,7 @@
 
 python eval.py RUN
 python eval.py RUN --text "Brenda Khan met Puma in Osaka ."
-python eval.py RUN --dump hidden,attention
+python eval.py RUN --dump hidden,attention --weights trained,pretrained
 python eval.py RUN --of classification --data DATA
 python eval.py --zero-shot --data DATA
 """
@@ -12,17 +12,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tl.dumps import DUMPS
+from tl.runs import WEIGHTS, Run, write_arrays
 
 if TYPE_CHECKING:  # torch is imported where it is used, so that --help answers at once
     from tl.build import Setup
     from tl.config import Config
     from tl.data.records import Dataset
-    from tl.runs import Run
-
-DUMPS = ("hidden", "attention")
 
 
 def main(argv: list[str]) -> int:
@@ -36,8 +37,10 @@ def main(argv: list[str]) -> int:
             ask_untrained(args)
         elif args.of:
             score_other_ability(args)
+        elif args.text:
+            label_texts(args)
         else:
-            evaluate_run(args)
+            work_on_split(args)
         return 0
     except (ValueError, OSError, argparse.ArgumentError) as error:
         print(f"eval.py: error: {error}", file=sys.stderr)
@@ -64,20 +67,33 @@ def parser() -> argparse.ArgumentParser:
         help="label this text; may be repeated; a tab separates the texts of a pair",
     )
     options.add_argument(
-        "--dump", type=_names, default=(), metavar="A,B", help="write hidden, attention or both"
-    )
-    options.add_argument(
-        "--limit", type=_positive, default=None, metavar="N",
-        help="examples in a dump (default 2000; 32 for attention)",
-    )  # fmt: skip
-    options.add_argument(
         "--of", choices=("classification", "ner"),
         help="score a run of --task instruction on --data of another task, before and after",
     )  # fmt: skip
     options.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: the run's")
     options.add_argument("--json", action="store_true", help="print one JSON object as last line")
+    add_dumps(options)
     add_questions(options)
     return options
+
+
+def add_dumps(options: argparse.ArgumentParser) -> None:
+    """Add what `--dump` takes."""
+    dumped = options.add_argument_group("arrays for analysis")
+    dumped.add_argument(
+        "--dump", type=one_of(DUMPS), default=(), metavar="A,B",
+        help=f"write some of: {', '.join(DUMPS)}",
+    )  # fmt: skip
+    dumped.add_argument(
+        "--weights", type=one_of(WEIGHTS), default=("trained",), metavar="A,B",
+        help="of the model that is dumped; "
+        + "; ".join(f"{name}: those {what}" for name, what in WEIGHTS.items())
+        + " (default trained)",
+    )  # fmt: skip
+    dumped.add_argument(
+        "--limit", type=_positive, default=None, metavar="N",
+        help="examples in a dump (default: the dump's own, such as 2000 for hidden)",
+    )  # fmt: skip
 
 
 def add_questions(options: argparse.ArgumentParser) -> None:
@@ -98,10 +114,15 @@ def add_questions(options: argparse.ArgumentParser) -> None:
     )
 
 
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(","))
-    if not set(names) <= set(DUMPS):
-        raise argparse.ArgumentTypeError(f"allowed are {', '.join(DUMPS)}, got {text!r}")
+def one_of(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
+    """A reader of names that are separated by commas."""
+
+    def names(text: str) -> tuple[str, ...]:
+        found = tuple(text.split(","))
+        if not set(found) <= set(known):
+            raise argparse.ArgumentTypeError(f"allowed are {', '.join(known)}, got {text!r}")
+        return found
+
     return names
 
 
@@ -113,6 +134,8 @@ def _positive(text: str) -> int:
 
 def refuse_contradictions(args: argparse.Namespace) -> None:
     """Raise ValueError for options that would have no effect beside the others."""
+    if not args.dump and (args.limit or args.weights != ("trained",)):
+        raise ValueError(f"--limit and --weights belong to --dump; add --dump {'|'.join(DUMPS)}")
     if args.zero_shot:
         if args.run or args.text or args.dump or not args.data:
             raise ValueError("--zero-shot takes --data, and no run, --text or --dump")
@@ -127,166 +150,143 @@ def refuse_contradictions(args: argparse.Namespace) -> None:
         raise ValueError("--text labels texts; leave out --data, --split and --dump, or --text")
     if args.data and args.split and Path(args.data).is_file():
         raise ValueError(f"--data {args.data} is one file, all of it is scored; leave out --split")
-    if args.limit and not args.dump:
-        raise ValueError("--limit is the size of a dump; add --dump hidden or --dump attention")
 
 
-def evaluate_run(args: argparse.Namespace) -> None:
-    """Load the run's model, then do what was asked with it."""
+def load_model(
+    args: argparse.Namespace, dataset: Dataset | None = None, weights: str = "trained"
+) -> Setup:
+    """The run's model, with a note where the run has not finished."""
     from tl import trained
-    from tl.runs import Run
 
     run = Run(Path(args.run))
-    config = trained.config_of(run)
-    dataset, name = (None, "") if args.text else choose_data(args, config, run)
     changes = {} if args.device is None else {"device": args.device}
-    setup = trained.load(run, dataset, **changes)
-    if not run.result.is_file():
+    setup = trained.load(run, dataset, weights, **changes)
+    if weights == "trained" and not run.result.is_file():
         print(
             "note: the run has not finished; these are the weights of its best epoch so far",
             file=sys.stderr,
         )
-    if args.text:
-        label_texts(setup, args.text, as_json=args.json)
-    else:
-        score(setup, run, name, args)
+    return setup
 
 
-def choose_data(args: argparse.Namespace, config: Config, run: Run) -> tuple[Dataset, str]:
-    """The one split to work on, and the name of the files that are written about it."""
-    from tl.build import load_data
-    from tl.data import sources
-    from tl.data.records import Dataset
-
-    if args.data is not None and Path(args.data).is_file():
-        path = Path(args.data).resolve()
-        name = f"{path.parent.name}-{path.stem}"
-        records = sources.load_file(path, config.task, config.encoding)
-        return Dataset(path.name, {name: records}), name
-    if args.data is not None:
-        config = replace(config, data=args.data, train_size=None)
-    dataset = load_data(config)
-    if args.data is None and dataset.fingerprint != run.read_env()["data_fingerprint"]:
-        print("note: the data have changed since the run", file=sys.stderr)
-    split = args.split or ("test" if "test" in dataset.splits else "validation")
-    if split not in dataset.splits:
-        raise ValueError(f"--split {split}: {dataset.name!r} has {', '.join(dataset.splits)}")
-    name = split if args.data is None else f"{dataset.name}-{split}"
-    return Dataset(dataset.name, {name: dataset.splits[split]}), name
-
-
-def ask_untrained(args: argparse.Namespace) -> None:
-    """Score a pretrained model on a split, beside always giving the most frequent label."""
-    from tl.data import sources
-    from tl.metrics import classification_scores
-    from tl.tables import aligned
-    from tl.tasks.classification import Classification
-    from tl.zero_shot import TEMPLATES, Asker, Question
-
-    options = Classification.Options()
-    dataset = sources.load(args.data, Classification.name, Classification.stratify(options))
-    task = Classification(options, dataset, None)
-    split = args.split or ("test" if "test" in dataset.splits else "validation")
-    if split not in dataset.splits:
-        raise ValueError(f"--split {split}: {dataset.name!r} has {', '.join(dataset.splits)}")
-    asker = Asker(args.model, args.method)
-    question = Question(args.template or TEMPLATES[asker.method], words_of(args.words, task.labels))
-    predicted = asker.ask(*task.texts(split), question).argmax(axis=1)
-    scores = classification_scores(task.gold(split), predicted, len(task.labels))
-    shown = {**task.baselines(split), f"zero-shot, {asker.method}": scores}
-    rows = [["", *scores]]
-    rows += [[name, *(f"{found[key]:.4f}" for key in scores)] for name, found in shown.items()]
-    print(f"{split} of {dataset.name}, by {args.model}: {question.template!r}\n\n{aligned(rows)}")
-    if args.json:
-        print(json.dumps({"split": split, "examples": len(predicted), "scores": scores}))
-
-
-def words_of(text: str | None, labels: list[str]) -> tuple[str, ...]:
-    """What each class is called; ValueError for a class that is not there."""
-    words = {label: label.replace("_", " ") for label in labels}
-    for part in text.split(",") if text else ():
-        name, _, called = part.strip().partition("=")
-        if name not in words or not called:
-            raise ValueError(
-                f"--words {part!r}: write CLASS=WORDS, with a class of {', '.join(labels)}"
-            )
-        words[name] = called
-    return tuple(words.values())
-
-
-def score_other_ability(args: argparse.Namespace) -> None:
-    """Score a model in text form on another task, untrained and as it was trained."""
-    from tl import trained
-    from tl.build import build, load_data
-    from tl.checkpoint import load_learned
-    from tl.evaluate import evaluate
-    from tl.runs import Run, write_json
-    from tl.tables import aligned
-
-    run = Run(Path(args.run))
-    config = trained.config_of(run)
-    if not hasattr(config.task_options, "of"):
-        raise ValueError(f"{run.path} is no run of --task instruction: it has one ability only")
-    options = replace(config.task_options, of=args.of, template="")
-    config = replace(config, data=args.data, train_size=None, task_options=options)
-    dataset = load_data(config)
-    split = args.split or ("test" if "test" in dataset.splits else "validation")
-    if split not in dataset.splits:
-        raise ValueError(f"--split {split}: {dataset.name!r} has {', '.join(dataset.splits)}")
-    setup = build(config, dataset)
-    examples = setup.task.examples(split)
-    before, _ = evaluate(setup, examples, f"{split}, untrained")
-    load_learned(run.learned, setup.model.learned(), setup.backbone_fingerprint)
-    after, _ = evaluate(setup, examples, split)
-    path = run.path / "evaluations" / f"{dataset.name}-{split}.json"
-    path.parent.mkdir(exist_ok=True)
-    found = {"of": args.of, "data": dataset.name, "split": split, "metric": setup.task.metric}
-    write_json(path, found | {"before": before, "after": after})
-    names = [name for name in after if not name.endswith("/support")]
-    rows = [[n, *(f"{s[n]:.4f}" if n in s else "-" for s in (before, after))] for n in names]
-    print(aligned([["score", "before", "after"], *rows]) + f"\n\nwrote {path}")
-
-
-def label_texts(setup: Setup, texts: list[str], *, as_json: bool) -> None:
+def label_texts(args: argparse.Namespace) -> None:
     """Print what the model says of each text."""
     from tl.evaluate import infer
 
-    examples = [setup.task.encode_text(text, str(i)) for i, text in enumerate(texts)]
+    setup = load_model(args)
+    examples = [setup.task.encode_text(text, str(i)) for i, text in enumerate(args.text)]
     logits, _ = infer(setup, examples, "texts")
     answers = [
         {"text": text} | setup.task.readable(text, example, rows)
-        for text, example, rows in zip(texts, examples, logits, strict=True)
+        for text, example, rows in zip(args.text, examples, logits, strict=True)
     ]
-    if as_json:
+    if args.json:
         print(json.dumps(answers, ensure_ascii=False))
         return
     for answer in answers:
         print(json.dumps(answer, ensure_ascii=False))
 
 
-def score(setup: Setup, run: Run, name: str, args: argparse.Namespace) -> None:
-    """Print the scores of a split; write its predictions and the dumps that were asked for."""
-    from tl import dump
+def work_on_split(args: argparse.Namespace) -> None:
+    """Score a split and write its predictions; write the dumps that were asked for."""
+    from tl import trained
+    from tl.dumps import dump_of
+
+    run = Run(Path(args.run))
+    kinds = {name: dump_of(name) for name in args.dump}
+    foreign = [name for name, kind in kinds.items() if hasattr(kind, "load")]
+    if foreign and (len(kinds) > 1 or not args.data):
+        raise ValueError(
+            f"--dump {foreign[0]} reads data of a form of its own; give it alone, with --data"
+        )
+    config = trained.config_of(run)
+    dataset, name = choose_data(args, config, run, kinds[foreign[0]].load if foreign else None)
+    found = {"split": name}
+    for weights in args.weights:
+        setup = load_model(args, None if foreign else dataset, weights)
+        if weights == "trained" and not foreign:
+            found = score(setup, run, name)
+        for kind, module in kinds.items():
+            path = run.arrays(kind, name, weights)
+            write_arrays(path, module.collect(setup, dataset, name, args.limit or module.LIMIT))
+            print(f"wrote {path}")
+    if args.json:
+        print(json.dumps(found))
+
+
+def choose_data(
+    args: argparse.Namespace, config: Config, run: Run, load: Callable | None
+) -> tuple[Dataset, str]:
+    """The one split to work on, and the name of the files that are written about it.
+
+    Args:
+        args: the command line.
+        config: of the run.
+        run: the run.
+        load: reads --data in a dump's own form; None: they are data of the run's task.
+    """
+    from tl.build import load_data
+    from tl.data import sources
+    from tl.data.records import Dataset
+
+    if args.data is not None and Path(args.data).is_file() and load is None:
+        path = Path(args.data).resolve()
+        name = f"{path.parent.name}-{path.stem}"
+        records = sources.load_file(path, config.task, config.encoding)
+        return Dataset(path.name, {name: records}), name
+    if load is not None:
+        dataset = load(args.data, config.encoding)
+    elif args.data is not None:
+        dataset = load_data(replace(config, data=args.data, train_size=None))
+    else:
+        dataset = load_data(config)
+        if dataset.fingerprint != run.read_env()["data_fingerprint"]:
+            print("note: the data have changed since the run", file=sys.stderr)
+    split = dataset.choose_split(args.split)
+    name = split if args.data is None else f"{dataset.name}-{split}"
+    return Dataset(dataset.name, {name: dataset.splits[split]}), name
+
+
+def score(setup: Setup, run: Run, name: str) -> dict[str, object]:
+    """Print the scores of a split and write its predictions; what was found, for --json."""
     from tl.evaluate import evaluate
-    from tl.runs import write_arrays
     from tl.tables import aligned
 
     examples = setup.task.examples(name)
     scores, logits = evaluate(setup, examples, name)
-    written = {run.arrays("predictions", name): setup.task.arrays(examples, logits)}
-    if "hidden" in args.dump:
-        some = examples[: args.limit or 2000]
-        written[run.arrays("hidden", name)] = dump.hidden_states(setup, some)
-    if "attention" in args.dump:
-        some = examples[: args.limit or 32]
-        written[run.arrays("attention", name)] = dump.attention_maps(setup, some)
-    for path, arrays in written.items():
-        write_arrays(path, arrays)
+    path = run.arrays("predictions", name)
+    write_arrays(path, setup.task.arrays(examples, logits))
     shown = [[key, f"{scores[key]:.4f}"] for key in scores if not key.endswith("/support")]
-    print(aligned([["score", name], *shown]))
-    print("\n" + "\n".join(f"wrote {path}" for path in written))
+    print(f"{aligned([['score', name], *shown])}\n\nwrote {path}")
+    return {"split": name, "examples": len(examples), "scores": scores}
+
+
+def score_other_ability(args: argparse.Namespace) -> None:
+    """Score a model in text form on another task, untrained and as it was trained."""
+    from tl.tables import aligned
+    from tl.trained import score_ability
+
+    path, before, after = score_ability(Run(Path(args.run)), args.of, args.data, args.split)
+    names = [name for name in after if not name.endswith("/support")]
+    rows = [[n, *(f"{s[n]:.4f}" if n in s else "-" for s in (before, after))] for n in names]
+    print(aligned([["score", "before", "after"], *rows]) + f"\n\nwrote {path}")
+
+
+def ask_untrained(args: argparse.Namespace) -> None:
+    """Score a pretrained model on a split, beside always giving the most frequent label."""
+    from tl.tables import aligned
+    from tl.zero_shot import Asker, score
+
+    asker = Asker(args.model, args.method)
+    asked = score(asker, args.data, args.split, args.template, args.words)
+    rows = [["", *asked.scores]]
+    for name, found in (*asked.baselines.items(), (f"zero-shot, {asker.method}", asked.scores)):
+        rows.append([name, *(f"{found[key]:.4f}" for key in asked.scores)])
+    template = asked.question.template
+    print(f"{asked.split} of {asked.data}, by {args.model}: {template!r}\n\n{aligned(rows)}")
     if args.json:
-        print(json.dumps({"split": name, "examples": len(examples), "scores": scores}))
+        found = {"split": asked.split, "examples": asked.n_examples, "scores": asked.scores}
+        print(json.dumps(found))
 
 
 if __name__ == "__main__":

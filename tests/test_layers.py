@@ -45,7 +45,8 @@ LAYERS = [
     ["tl.model"],
     ["tl.build"],
     ["tl.zero_shot"],
-    ["tl.evaluate", "tl.dump", "tl.trained", "tl.exchange.plain"],
+    ["tl.evaluate", "tl.dumps.outputs"],
+    ["tl.trained", "tl.dumps", "tl.exchange.plain"],
     ["tl.exchange.peft"],
     ["tl.exchange.peft_import"],
     ["tl.checkpoint.__main__"],
@@ -172,7 +173,7 @@ def test_what_help_and_analysis_read_imports_nothing_heavy(name):
 
 
 def test_nothing_but_train_and_eval_imports_the_loop_and_what_is_above_it():
-    above = {"tl.loop", "tl.results", "tl.dump"}
+    above = {"tl.loop", "tl.results"}
     users = {name for name in FILES if imports(name) & above} - above
     assert users <= {"train", "eval"}
 

@@ -11,10 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 
+Weights = Literal["trained", "pretrained", "random"]
+# Whose weights a model has whose arrays are dumped.
+WEIGHTS: dict[Weights, str] = {
+    "trained": "of the run's best epoch",
+    "pretrained": "of the model before anything was attached to it",
+    "random": "drawn anew, for a model of the same form",
+}
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scikit-learn", "seqeval")
 
 
@@ -87,9 +94,10 @@ class Run:
     def result(self) -> Path:
         return self.path / "result.json"
 
-    def arrays(self, kind: str, split: str) -> Path:
-        """`predictions/test.npz`, `hidden/test.npz`, `attention/test.npz`."""
-        return self.path / kind / f"{split}.npz"
+    def arrays(self, kind: str, split: str, weights: Weights = "trained") -> Path:
+        """`predictions/test.npz`, `hidden/test.npz`, `hidden/test--pretrained.npz`, …"""
+        mark = "" if weights == "trained" else f"--{weights}"
+        return self.path / kind / f"{split}{mark}.npz"
 
     def require(self) -> None:
         """Raise ValueError if this is no run directory."""

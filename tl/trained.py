@@ -1,13 +1,17 @@
-"""From a run directory to its trained model."""
+"""From a run directory to its model: as it was trained, as it started, or with random weights."""
 
 from dataclasses import replace
+from pathlib import Path
 
-from tl.build import Setup, build
+from tl.build import Setup, build, load_data
 from tl.checkpoint import load_learned, read_metadata
 from tl.command_line import parse
 from tl.config import Config
 from tl.data.records import Dataset
-from tl.runs import Run
+from tl.evaluate import evaluate
+from tl.metrics import Scores
+from tl.registry import STRATEGIES, options_of
+from tl.runs import Run, Weights, write_json
 
 
 def config_of(run: Run) -> Config:
@@ -20,12 +24,16 @@ def config_of(run: Run) -> Config:
     return parse(["--config", str(run.config)])[0]
 
 
-def load(run: Run, dataset: Dataset | None = None, **changes: object) -> Setup:
-    """The model of a run with the weights of its best epoch.
+def load(
+    run: Run, dataset: Dataset | None = None, weights: Weights = "trained", **changes: object
+) -> Setup:
+    """The model of a run.
 
     Args:
         run: a run that has finished at least one epoch.
         dataset: what to apply it to; None if it will only label texts or be exported.
+        weights: whose it has (`tl.runs.WEIGHTS`). With any but the trained ones, nothing is
+            attached to the backbone, and the head is a new one.
         changes: options to take instead of the run's, as device="cpu".
 
     Raises:
@@ -33,6 +41,46 @@ def load(run: Run, dataset: Dataset | None = None, **changes: object) -> Setup:
     """
     config = replace(config_of(run), **changes)
     labels = read_metadata(run.learned)["labels"]
+    if weights != "trained":
+        plain = options_of(STRATEGIES, "full", "strategy")()
+        config = replace(config, strategy="full", strategy_options=plain, mixout=0.0)
+        config = replace(config, mixout_form="column", decay_toward="zero")
+    if weights == "random":
+        config = replace(config, init="random")
     setup = build(config, dataset or Dataset("text", {}), labels=labels)
-    load_learned(run.learned, setup.model.learned(), setup.backbone_fingerprint)
+    if weights == "trained":
+        load_learned(run.learned, setup.model.learned(), setup.backbone_fingerprint)
     return setup
+
+
+def score_ability(
+    run: Run, of: str, data: str, split: str | None = None
+) -> tuple[Path, Scores, Scores]:
+    """Score a model in text form on another task, untrained and as it was trained.
+
+    Args:
+        run: a run of `--task instruction`.
+        of: the task that is put in words, "classification" or "ner".
+        data: of that task.
+        split: see `Dataset.choose_split`.
+
+    Returns:
+        where the scores were written, the scores before and those after.
+    """
+    config = config_of(run)
+    if not hasattr(config.task_options, "of"):
+        raise ValueError(f"{run.path} is no run of --task instruction: it has one ability only")
+    options = replace(config.task_options, of=of, template="")
+    config = replace(config, data=data, train_size=None, task_options=options)
+    dataset = load_data(config)
+    split = dataset.choose_split(split)
+    setup = build(config, dataset)
+    examples = setup.task.examples(split)
+    before, _ = evaluate(setup, examples, f"{split}, untrained")
+    load_learned(run.learned, setup.model.learned(), setup.backbone_fingerprint)
+    after, _ = evaluate(setup, examples, split)
+    path = run.path / "evaluations" / f"{dataset.name}-{split}.json"
+    path.parent.mkdir(exist_ok=True)
+    found = {"of": of, "data": dataset.name, "split": split, "metric": setup.task.metric}
+    write_json(path, found | {"before": before, "after": after})
+    return path, before, after

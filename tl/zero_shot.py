@@ -19,8 +19,11 @@ from tl import heads
 from tl.backbones.locate import family_of, read_config
 from tl.backbones.pretrained import Form, pretrained_backbone, read_network
 from tl.backbones.tokenizer import load_tokenizer
+from tl.data import sources
 from tl.data.batch import chunks, pad
 from tl.data.encode import cut, filler_id
+from tl.metrics import Scores, classification_scores
+from tl.tasks.classification import Classification
 
 BATCH = 32
 METHODS = ("similarity", "cloze", "likelihood")
@@ -152,6 +155,57 @@ class Asker:
         inputs = _padded(rows, self.tokenizer)
         output = self.network(**inputs) if self.method == "cloze" else self.network(inputs)
         return output.logits
+
+
+@dataclass(frozen=True)
+class Answered:
+    """How well a question was answered on a split."""
+
+    data: str
+    split: str
+    n_examples: int
+    question: Question
+    scores: Scores
+    baselines: dict[str, Scores]
+
+
+def score(
+    asker: Asker, data: str, split: str | None, template: str | None, words: str | None
+) -> Answered:
+    """Ask for the label of every text of a split of a data set for classification.
+
+    Args:
+        asker: the model.
+        data: as for `tl.data.sources.load`.
+        split: see `Dataset.choose_split`.
+        template: None takes that of the method.
+        words: see `words_of`.
+    """
+    options = Classification.Options()
+    dataset = sources.load(data, Classification.name, Classification.stratify(options))
+    task = Classification(options, dataset, None)
+    split = dataset.choose_split(split)
+    question = Question(template or TEMPLATES[asker.method], words_of(words, task.labels))
+    predicted = asker.ask(*task.texts(split), question).argmax(axis=1)
+    scores = classification_scores(task.gold(split), predicted, len(task.labels))
+    return Answered(dataset.name, split, len(predicted), question, scores, task.baselines(split))
+
+
+def words_of(text: str | None, labels: list[str]) -> tuple[str, ...]:
+    """What each class is called: its name, unless "CLASS=WORDS,…" says otherwise.
+
+    Raises:
+        ValueError: for a class that is not there.
+    """
+    words = {label: label.replace("_", " ") for label in labels}
+    for part in text.split(",") if text else ():
+        name, _, called = part.strip().partition("=")
+        if name not in words or not called:
+            raise ValueError(
+                f"--words {part!r}: write CLASS=WORDS, with a class of {', '.join(labels)}"
+            )
+        words[name] = called
+    return tuple(words.values())
 
 
 def _choose(model: str, method: str | None) -> tuple[str, nn.Module]:

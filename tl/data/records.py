@@ -40,3 +40,14 @@ class Dataset:
         return [
             column for column in (records[0] if records else ()) if seen[column] == len(records)
         ]
+
+    def choose_split(self, split: str | None) -> str:
+        """The split that is meant by --split: by default test, or validation where there is none.
+
+        Raises:
+            ValueError: if the data have no such split.
+        """
+        chosen = split or ("test" if "test" in self.splits else "validation")
+        if chosen not in self.splits:
+            raise ValueError(f"--split {chosen}: {self.name!r} has {', '.join(self.splits)}")
+        return chosen

@@ -1,0 +1,49 @@
+"""Hidden states of every layer: of texts, and of words where the task labels words."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tl import heads
+from tl.build import Setup
+from tl.data.records import Dataset
+from tl.dumps.outputs import half, of_encoder, outputs
+
+LIMIT = 2000
+
+
+@torch.no_grad()
+def collect(setup: Setup, dataset: Dataset, split: str, limit: int) -> dict[str, np.ndarray]:
+    """States of every layer, the embeddings first, as float16.
+
+    Args:
+        setup: the model.
+        dataset: that of the setup's task.
+        split: whose examples are read.
+        limit: how many of them.
+
+    Returns:
+        `ids` [n], `mean` and `first` [n, L + 1, d] (mean over the real tokens; first token) and,
+        where the task labels words, `word_states` [rows, L + 1, d] with a row per kept word, in
+        the order of `predictions/<split>.npz`.
+    """
+    examples = setup.task.examples(split)[:limit]
+    means, firsts, words = [], [], []
+    for batch, output in outputs(setup, examples, "output_hidden_states"):
+        mask = batch.inputs["attention_mask"]
+        states = real_states(output, mask)
+        means.append(half(torch.stack([heads.mean(h.float(), mask) for h in states], dim=1)))
+        firsts.append(half(torch.stack([heads.first(h, mask) for h in states], dim=1)))
+        layers = torch.stack(states, dim=2)  # [b, t, L + 1, d]
+        words += [half(layers[i, e.positions]) for i, e in enumerate(batch.examples) if e.positions]
+    arrays = {
+        "ids": np.array([example.id for example in examples]),
+        "mean": np.concatenate(means),
+        "first": np.concatenate(firsts),
+    }
+    return arrays | ({"word_states": np.concatenate(words)} if words else {})
+
+
+def real_states(output: dict, mask: Tensor) -> list[Tensor]:
+    """The states of each layer without those of virtual tokens, [b, t, d] each."""
+    return [h[:, -mask.shape[1] :] for h in of_encoder(output, "hidden_states")]

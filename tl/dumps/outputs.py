@@ -1,0 +1,49 @@
+"""What dumps share: a backbone's answers with one more output, in the order of the examples."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+from transformers.modeling_outputs import ModelOutput
+
+from tl.build import Setup
+from tl.data.batch import Batch, Example, chunks
+from tl.device import autocast
+
+BATCH_SIZE = 16
+
+
+def outputs(
+    setup: Setup, examples: list[Example], option: str
+) -> Iterator[tuple[Batch, ModelOutput]]:
+    """The backbone's answers to batches of examples of one task.
+
+    Args:
+        setup: the model; it is in eval mode afterwards.
+        examples: in the order of the answers.
+        option: what else is asked for, as "output_hidden_states".
+    """
+    setup.model.eval()
+    batches = [
+        some
+        for _, own in groupby(examples, key=lambda example: example.task)
+        for some in chunks(own, BATCH_SIZE)
+    ]
+    for some in tqdm(batches, desc="  dump", leave=False, disable=None):
+        batch = setup.task.collate(some).to(setup.device)
+        with autocast(setup.device, setup.dtype):
+            output = setup.model.read(batch.inputs, **{option: True})
+        yield batch, output
+
+
+def of_encoder(output: ModelOutput, name: str) -> tuple[Tensor, ...]:
+    """An output by its name; of a network that reads and writes, what it reads with."""
+    asked = output.get(name)
+    return output[f"encoder_{name}"] if asked is None else asked
+
+
+def half(tensor: Tensor) -> np.ndarray:
+    return tensor.to("cpu", torch.float16).numpy()
