@@ -222,13 +222,12 @@ def test_a_dry_run_counts_what_a_run_trains(summaries, tmp_path, capsys):
         assert planned[name] == result[name]
 
 
-def test_a_run_is_not_exported_as_a_labelling_model(summaries, tmp_path, capsys):
+def test_peft_has_no_form_for_a_run_without_a_head(summaries, tmp_path, capsys):
     model = save_model(tmp_path / "model")
     words = words_for(summaries, model, "--strategy", "lora", "--epochs", "1")
     run = trained(words, tmp_path / "runs")
-    for form in ("transformers", "peft"):
-        words = ["export", str(run.path), "--to", form, str(tmp_path / "out")]
-        refused_by(main, words, capsys, "--task summarization has none, or")
+    words = ["export", str(run.path), "--to", "peft", str(tmp_path / "out")]
+    refused_by(main, words, capsys, "--task summarization has none, or")
 
 
 def test_both_sides_start_from_the_encoder(tmp_path):

@@ -2,8 +2,9 @@
 
 from torch import nn
 
+from tl.backbones import bart, feed_forward, gpt2
 from tl.backbones.base import Backbone
-from tl.backbones.family import Family
+from tl.backbones.family import Family, Weights
 from tl.registry import FAMILIES, resolve
 
 
@@ -41,9 +42,17 @@ def cut(model: nn.Module) -> Backbone:
     return cut_generator(model)
 
 
+def restore(weights: Weights) -> Weights:
+    """Both parts by the rules of all families: each renames only what it had recut."""
+    for rule in (feed_forward.restore, gpt2.restore, bart.restore):
+        weights = rule(weights)
+    return weights
+
+
 FAMILY = Family(
     cut,
     model="AutoModelForSeq2SeqLM",
     generator="AutoModelForSeq2SeqLM",
     cut_generator=cut_generator,
+    restore=restore,
 )

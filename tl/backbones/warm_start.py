@@ -54,6 +54,11 @@ def join(encoder: nn.Module, decoder: nn.Module) -> EncoderDecoderModel:
     return pair
 
 
+def untie(pair: EncoderDecoderModel) -> None:
+    """Give both sides embeddings of their own: the files of transformers hold no matrix of both."""
+    pair.encoder.set_input_embeddings(copy.deepcopy(pair.encoder.get_input_embeddings()))
+
+
 @torch.no_grad()
 def start_cross_attention(decoder: nn.Module) -> None:
     """Cross-attention starts where the self-attention of its layer does (§2)."""

@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
         required=True,
         choices=("peft", "transformers"),
         help="peft: the adapter and the head (lora, ia3, prompt); transformers: a plain model, "
-        "what was learned merged in, for pipeline(...)",
+        "what was learned merged in, for pipeline(...) or generate(...)",
     )
     out.add_argument("folder", type=Path, help="new directory")
     into = commands.add_parser(
@@ -79,11 +79,12 @@ def require_new(folder: Path) -> None:
 def export(args: argparse.Namespace) -> str:
     """Write the export beside its place, then move it there: nothing half-written is left."""
     from tl import trained
-    from tl.exchange import peft, plain
+    from tl.exchange import peft, plain, plain_generator
 
     require_new(args.folder)
-    form = peft if args.to == "peft" else plain
     setup = trained.load(Run(args.run), device="cpu", precision="fp32")
+    in_full = plain_generator if setup.task.generates else plain
+    form = peft if args.to == "peft" else in_full
     partial = args.folder.with_name(f".{args.folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # of an export that was killed
     try:

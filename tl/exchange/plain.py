@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 import transformers
-from torch import nn
+from torch import Tensor, nn
 
 from tl import heads
 from tl.backbones.family import Family, PlainHead, Weights
@@ -131,8 +131,13 @@ def check_equal(setup: Setup, network: nn.Module) -> None:
     ours = setup.model.eval()(batch)
     theirs = network(**batch.inputs).logits
     real = batch.inputs["attention_mask"].bool() if labels_tokens(setup) else slice(None)
-    difference = (ours[real] - theirs[real]).abs().max().item()
-    allowed = CLOSE * max(1.0, ours[real].abs().max().item())
+    require_close(ours[real], theirs[real])
+
+
+def require_close(ours: Tensor, theirs: Tensor) -> None:
+    """Raise ValueError unless the logits of an exported model are our own."""
+    difference = (ours - theirs).abs().max().item()
+    allowed = CLOSE * max(1.0, ours.abs().max().item())
     if not difference <= allowed:
         raise ValueError(
             f"the exported model's logits differ from ours by {difference:.1e}, more than "

@@ -1,5 +1,7 @@
 """What tasks share whose answer is text: the network's own head, and a search for the answer."""
 
+from abc import abstractmethod
+
 import numpy as np
 from torch import Tensor, nn
 from transformers import GenerationConfig
@@ -20,6 +22,10 @@ class Generating(Task):
 
     def loss_sum(self, output: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
         return cross_entropy_sum(output, batch.labels, smoothing)
+
+    @abstractmethod
+    def generation(self) -> GenerationConfig:
+        """How an answer is searched for, all of it."""
 
     @property
     def end_id(self) -> int:

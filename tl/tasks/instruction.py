@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerFast
+from transformers import GenerationConfig, PreTrainedTokenizerFast
 
 from tl.backbones.base import Backbone
 from tl.data import sources
@@ -162,8 +162,11 @@ class Instruction(Generating):
         ]
         padded = pad_inputs(prompts, filler_id(self.tokenizer))
         inputs = {name: x.to(batch.labels.device) for name, x in padded.items()}
-        written = model.generate(inputs, generation_config=self.search(self.options.max_answer))
+        written = model.generate(inputs, generation_config=self.generation())
         return loss, self.predict(written, batch)
+
+    def generation(self) -> GenerationConfig:
+        return self.search(self.options.max_answer)
 
     def score(self, examples: list[Example], answers: Answers) -> Scores:
         written = self.texts(answers)

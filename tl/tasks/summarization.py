@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor, nn
+from transformers import GenerationConfig
 
 from tl.backbones.base import Backbone
 from tl.data.batch import Batch, Example, pad, pad_inputs
@@ -143,8 +144,12 @@ class Summarization(Generating):
     def answer(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Answers]:
         """The loss on the true summaries, and the ids that the model generates by itself."""
         loss = self.loss_sum(model(batch), batch)
+        written = model.generate(batch.inputs, generation_config=self.generation())
+        return loss, self.predict(written, batch)
+
+    def generation(self) -> GenerationConfig:
         options = self.options
-        search = self.search(
+        return self.search(
             options.max_summary,
             num_beams=options.beams,
             early_stopping=options.beams > 1,
@@ -152,7 +157,6 @@ class Summarization(Generating):
             no_repeat_ngram_size=options.no_repeat,
             decoder_start_token_id=self.start_id,
         )
-        return loss, self.predict(model.generate(batch.inputs, generation_config=search), batch)
 
     def score(self, examples: list[Example], answers: Answers) -> Scores:
         return rouge_scores([example.target.text for example in examples], self.texts(answers))
