@@ -99,6 +99,8 @@ def test_usual_columns_are_found(columns, expected):
         ([{"text": "x", "label": "a"}], Options(text="body"), "body"),
         ([{"text": "x", "label": "a"}], Options(label="mark"), "mark"),
         ([{"text": "x", "label": "a"}], Options(pair="other"), "other"),
+        ([{"premise": "x", "label": "a"}], Options(), "hypothesis"),
+        ([{"text_2": "x", "label": "a"}], Options(), "text_1"),
     ],
 )
 def test_a_missing_column_is_named_with_what_to_do(rows, options, message):

@@ -87,7 +87,8 @@ class Classification(Task):
         if self.options.text or self.options.pair:
             pair = [self.options.pair] if self.options.pair else []
             return [self.options.text or found[0], *pair]
-        pairs = [list(pair) for pair in PAIRS if set(pair) <= set(columns)]
+        # One side of a pair is enough to mean it: the other is then asked for by its name.
+        pairs = [list(pair) for pair in PAIRS if set(pair) & set(columns)]
         return pairs[0] if pairs and found[0] not in columns else found[:1]
 
     def examples(self, split: str) -> list[Example]:
