@@ -2,15 +2,20 @@
 
 import argparse
 import json
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.tables import Finished, find, read
-from analysis.text import aligned
+from analysis.finished import Finished, find, read
+from analysis.text import aligned, markdown_table
 
 # Options of strategies that say how large an adapter is, by the names that reports use.
 SHAPE = {"r": "rank", "alpha": "alpha", "size": "hidden size", "layers": "layers",
-         "targets": "targets", "dropout": "dropout", "length": "length"}  # fmt: skip
+         "dropout": "dropout", "placement": "placement", "targets": "targets",
+         "length": "length"}  # fmt: skip
+ALWAYS = ("rank", "alpha", "hidden size", "layers", "dropout")  # columns of every report
+SMALL = 0.02  # a change of a score that says nothing: a few examples of a few hundred
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Ability:
 class Adapter:
     """One run: the shape of what it learned, and its abilities."""
 
-    name: str
+    name: str  # its strategy, and the model that it was put into
     learning: int
     shape: dict[str, str]
     abilities: tuple[Ability, ...]
@@ -78,13 +83,14 @@ def compute(run: Finished) -> Adapter:
             _ability("general", other["data"], other["metric"], other["before"], other["after"])
         )
     config = json.loads((run.path / "config.json").read_text(encoding="utf-8"))
+    name = f"{result['strategy']} in {Path(result['model']).name}"
     shape = {
         shown: ",".join(map(str, value)) or "all" if isinstance(value, list) else str(value)
         for name, shown in SHAPE.items()
         if (value := config["strategy_options"].get(name)) is not None
     }
     abilities = tuple(ability for some in found for ability in some)
-    return Adapter(result["strategy"], result["trainable_parameters"], shape, abilities, metrics)
+    return Adapter(name, result["trainable_parameters"], shape, abilities, metrics)
 
 
 def _ability(what: str, data: str, metric: str, before: dict, after: dict) -> list[Ability]:
@@ -101,8 +107,8 @@ def words(adapter: Adapter) -> str:
             f"the {one.what} ability ({one.data}, {one.score}) went from {one.before:.3f} to "
             f"{one.after:.3f} ({one.absolute:+.3f}{change})"
         )
-    gained = any(one.absolute > 0 for one in deciding if one.what == "specialised")
-    lost = any(one.absolute < 0 for one in deciding if one.what == "general")
+    gained = any(one.absolute > SMALL for one in deciding if one.what == "specialised")
+    lost = any(one.absolute < -SMALL for one in deciding if one.what == "general")
     verdict = {
         (True, False): "It learned the new task and kept the other ability",
         (True, True): "It learned the new task at the cost of the other ability",
@@ -112,9 +118,9 @@ def words(adapter: Adapter) -> str:
     return f"{adapter.name}: {'; '.join(parts)}. {verdict}."
 
 
-def report(adapters: list[Adapter]) -> str:
+def report(adapters: list[Adapter], table: Callable[[list[list[str]]], str] = aligned) -> str:
     """Two tables and the conclusions."""
-    names = list(dict.fromkeys(name for adapter in adapters for name in adapter.shape))
+    names = list(dict.fromkeys([*ALWAYS, *(name for a in adapters for name in a.shape)]))
     info = [["adapter", "parameters", *names]]
     info += [
         [a.name, f"{a.learning:,}", *(a.shape.get(name, "-") for name in names)] for a in adapters
@@ -126,15 +132,29 @@ def report(adapters: list[Adapter]) -> str:
             numbers = [f"{one.before:.4f}", f"{one.after:.4f}", f"{one.absolute:+.4f}", relative]
             rows.append([adapter.name, one.what, one.data, one.score, *numbers])
     conclusions = "\n".join(map(words, adapters))
-    return "\n\n".join([aligned(info), aligned(rows), conclusions])
+    return "\n\n".join([table(info), table(rows), conclusions])
+
+
+def scored_elsewhere(runs: list[Finished]) -> list[Finished]:
+    """The runs that were scored on another ability, if there are any; the others are named.
+
+    Where several runs are given, some are the models that the others began with.
+    """
+    scored = [run for run in runs if any((run.path / "evaluations").glob("*.json"))]
+    for run in runs:
+        if scored and run not in scored:
+            print(f"left out, not scored on another ability: {run.path}", file=sys.stderr)
+    return scored or runs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", type=Path, help="runs of --task instruction")
+    parser.add_argument("--markdown", action="store_true", help="print tables in Markdown")
 
 
 def run(arguments: argparse.Namespace) -> None:
     finished, _ = find(arguments.runs)
     if not finished:
         raise ValueError(f"no finished run in {', '.join(map(str, arguments.runs))}")
-    print(report([compute(read(one)) for one in finished]))
+    adapters = [compute(run) for run in scored_elsewhere([read(one) for one in finished])]
+    print(report(adapters, markdown_table if arguments.markdown else aligned))

@@ -36,7 +36,7 @@ def compute(table: Table) -> Panel:
     n_seeds = sorted({len(row.seeds) for row in table.rows})
     counts = "–".join(map(str, sorted({n_seeds[0], n_seeds[-1]})))
     return Panel(
-        title=f"{table.task} on {table.data_name} ({counts} seed{'s' * (n_seeds[-1] > 1)})",
+        title=f"{table.title} ({counts} seed{'s' * (n_seeds[-1] > 1)})",
         score_name=f"{table.split} {table.metric}",
         labels=tuple(labels),
         learning=np.array([row.learning for row in table.rows]),
@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="A,B", help="data sets to show (default: all)")
     parser.add_argument(
         "--without", action="append", default=[], metavar="OPTION",
-        help="leave out rows with this option, such as 'r'; may be repeated",
+        help="leave out rows with this option, such as 'r' or 'epochs 6'; may be repeated",
     )  # fmt: skip
 
 
@@ -98,7 +98,8 @@ def chosen(tables: list[Table], data: str | None, without: list[str]) -> list[Ta
     for table in tables:
         rows = [
             row for row in table.rows
-            if not any(option.partition(" ")[0] in without for option in row.options)
+            if not {name for option in row.options for name in (option, option.partition(" ")[0])}
+            & set(without)
         ]  # fmt: skip
         if table.data_name in wanted and rows:
             left.append(replace(table, rows=rows))

@@ -1,54 +1,25 @@
 """Tables of finished runs: scores over seeds, and what they cost, a row per configuration."""
 
 import argparse
-import json
 import re
 import shlex
 import statistics
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+from analysis.finished import Finished, Spread, find, in_short, options_of, read
+from analysis.text import aligned, markdown_table
+from tl.runs import write_atomically
 
-from analysis.text import aligned
-from tl.runs import Run, write_atomically
-
-SCORES = {  # by task; another task shows the metric that chose its best epoch
-    "classification": ("accuracy", "f1_macro"),
-    "ner": ("precision", "recall", "f1"),
-    "summarization": ("rouge1", "rouge2", "rougeL"),
+SCORES = {  # by the metric that chose the best epoch: what is shown with it
+    "f1_macro": ("accuracy", "f1_macro"),
+    "f1": ("precision", "recall", "f1"),
+    "rougeL": ("rouge1", "rouge2", "rougeL"),
 }
 BEGIN, END = "<!-- tables:begin -->", "<!-- tables:end -->"
 MIB = 2**20
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A finished run: where it lies, its `result.json`, and the name of its device."""
-
-    path: Path
-    result: dict
-    device: str
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Mean and sample standard deviation (n − 1) over seeds; one seed has no deviation."""
-
-    mean: float
-    deviation: float | None
-
-    @classmethod
-    def of(cls, values: list[float]) -> "Spread":
-        deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
-        return cls(float(np.mean(values)), deviation)
-
-    def __str__(self) -> str:
-        """`.931 ± .002`."""
-        numbers = [self.mean] if self.deviation is None else [self.mean, self.deviation]
-        return " ± ".join(f"{number:.3f}".removeprefix("0") for number in numbers)
 
 
 @dataclass(frozen=True)
@@ -74,43 +45,23 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """All rows of one task and data set."""
+    """All rows of one task and data set, and what scores without any model.
+
+    `note` tells tables of one task and data set apart: runs on smaller training sets have their
+    own, and so have tasks in text form, which can be labels or names.
+    """
 
     task: str
     data_name: str
     metric: str
     split: str  # "test", or "validation" where the data have no test split
     rows: tuple[Row, ...]
+    baselines: tuple[tuple[str, dict[str, Spread]], ...] = ()
+    note: str = ""
 
-
-def find(paths: list[Path]) -> tuple[list[Run], list[Run]]:
-    """The finished and the unfinished runs in these directories and below them.
-
-    `reference` counts only where it is named itself: `runs` alone means the reader's own runs.
-    """
-    folders = set()
-    for path in paths:
-        if not path.is_dir():
-            raise ValueError(f"there is no directory {path}")
-        for config in path.rglob("config.json"):
-            if "reference" not in config.relative_to(path).parts:
-                folders.add(config.parent.resolve())
-    runs = [Run(folder) for folder in sorted(folders)]
-    finished = [run for run in runs if run.result.is_file()]
-    # The directory of a model has a config.json too, but only a run has an env.json.
-    return finished, [run for run in runs if run.env.is_file() and run not in finished]
-
-
-def read(run: Run) -> Finished:
-    """Read a finished run; ValueError if its `result.json` is older than what is needed here."""
-    result = run.read_result()
-    if "command" not in result:
-        raise ValueError(
-            f"{run.result} has no command; leave this run out, or repeat it: "
-            f"python train.py --config {run.config} --overwrite"
-        )
-    device = json.loads(run.env.read_text(encoding="utf-8"))["device"]
-    return Finished(run.path, result, device)
+    @property
+    def title(self) -> str:
+        return ", ".join([f"{self.task} on {self.data_name}", *filter(None, [self.note])])
 
 
 def load(paths: list[Path]) -> list[Table]:
@@ -126,24 +77,6 @@ def load(paths: list[Path]) -> list[Table]:
         places = ", ".join(map(str, paths))
         raise ValueError(f"no finished run (config.json and result.json) in {places}")
     return compute([read(run) for run in finished])
-
-
-def short_options(command: str) -> tuple[str, ...]:
-    """The options of a command line in short, but what a table says already.
-
-    `--strategy.r 16 --model ai/bert --no-strategy.norms` becomes `r 16`, `model bert`, `no norms`.
-    """
-    options = []
-    for word in shlex.split(command)[2:]:  # after "python train.py"
-        if word.startswith("--"):
-            off, name = word.startswith("--no-"), word[2:].removeprefix("no-")
-            name = name.removeprefix("strategy.").removeprefix("task.")
-            options.append((word, f"no {name}" if off else name))
-        else:
-            flag, name = options[-1]
-            options[-1] = flag, f"{name} {word.rstrip('/').rpartition('/')[2]}"
-    said = ("--task", "--data", "--strategy", "--seed")
-    return tuple(text for flag, text in options if flag not in said)
 
 
 def without_seed(command: str) -> str:
@@ -178,14 +111,14 @@ def check_equal(runs: list[Finished], name: str) -> None:
         )
 
 
-def make_row(runs: list[Finished], split: str, names: tuple[str, ...]) -> Row:
+def make_row(runs: list[Finished], names: tuple[str, ...]) -> Row:
     """Sum up the runs of one configuration."""
     check_equal(runs, "train_examples")
     results = [run.result for run in runs]
-    first = results[0]
+    first, split = results[0], runs[0].split
     return Row(
         strategy=first["strategy"],
-        options=short_options(first["command"]),
+        options=in_short(options_of(first["command"])),
         command=without_seed(first["command"]),
         seeds=tuple(result["seed"] for result in results),
         scores={name: Spread.of([r["scores"][split][name] for r in results]) for name in names},
@@ -198,28 +131,75 @@ def make_row(runs: list[Finished], split: str, names: tuple[str, ...]) -> Row:
     )
 
 
-def make_table(runs: list[Finished]) -> Table:
+def shown_scores(run: Finished) -> tuple[str, ...]:
+    """The columns of a run's table; of several tasks together, what decides for each of them."""
+    metric = run.result["metric"]
+    if metric in SCORES:
+        return SCORES[metric]
+    of_members = [
+        name for name in run.result["scores"][run.split] if name.partition("/")[2] in SCORES
+    ]
+    return metric, *of_members
+
+
+def baselines_of(runs: list[Finished], names: tuple[str, ...]) -> dict[str, dict[str, Spread]]:
+    """What scores without a model; a deviation only where it differs from run to run."""
+    found = defaultdict(list)
+    for run in runs:
+        for name, scores in run.result.get("baselines", {}).get(run.split, {}).items():
+            if scores not in found[name]:
+                found[name].append(scores)
+    return {
+        baseline: {
+            name: Spread.of([s[name] for s in scores]) for name in names if name in scores[0]
+        }
+        for baseline, scores in found.items()
+    }
+
+
+def natural(text: str) -> list[object]:
+    """A key by which "r 4" comes before "r 16"."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text)]
+
+
+def make_table(runs: list[Finished], note: str) -> Table:
     """The table of one task and data set; rows with more learning parameters come first."""
     # With --train-size every seed has a training split, and so a fingerprint, of its own.
-    whole = [run for run in runs if "--train-size" not in shlex.split(run.result["command"])]
-    check_equal(whole, "data_fingerprint")
+    check_equal([run for run in runs if not is_small(run)], "data_fingerprint")
     first = runs[0].result
-    split = "test" if "test" in first["scores"] else "validation"
     groups = defaultdict(list)
     for run in runs:
         groups[re.sub(r"--s\d+$", "", run.path.name)].append(run)
-    names = SCORES.get(first["task"], (first["metric"],))
-    rows = [make_row(distinct_seeds(group), split, names) for group in groups.values()]
-    rows.sort(key=lambda row: (-row.learning, row.label))
-    return Table(first["task"], first["data_name"], first["metric"], split, tuple(rows))
+    names = shown_scores(runs[0])
+    rows = [make_row(distinct_seeds(group), names) for group in groups.values()]
+    rows.sort(key=lambda row: (-row.learning, natural(row.label)))
+    baselines = tuple(baselines_of(runs, names).items())
+    return Table(
+        first["task"], first["data_name"], first["metric"], runs[0].split, tuple(rows), baselines,
+        note,
+    )  # fmt: skip
+
+
+def is_small(run: Finished) -> bool:
+    return "--train-size" in options_of(run.result["command"])
 
 
 def compute(runs: list[Finished]) -> list[Table]:
     """A table for each task and data set; ValueError if runs of one saw different data."""
-    tables = defaultdict(list)
+    groups = defaultdict(list)
     for run in runs:
-        tables[run.result["task"], run.result["data"]].append(run)
-    return [make_table(tables[key]) for key in sorted(tables)]
+        names = tuple(run.result[name] for name in ("task", "data", "data_name"))
+        groups[names, is_small(run), run.result["metric"]].append(run)
+    alike = Counter((names, small) for names, small, _ in groups)
+    return [
+        make_table(
+            groups[names, small, metric],
+            ", ".join(
+                ["smaller training sets"] * small + [f"by {metric}"] * (alike[names, small] > 1)
+            ),
+        )
+        for names, small, metric in sorted(groups)
+    ]
 
 
 def cells(table: Table) -> list[list[str]]:
@@ -230,31 +210,32 @@ def cells(table: Table) -> list[list[str]]:
     names = list(table.rows[0].scores)
     costs = ["learning", "share", "saved MiB", "seconds", "peak MiB"]
     mixed = len({row.device for row in table.rows}) > 1
-    lines = [["strategy", "seeds", *names, *costs, *(["device"] if mixed else [])]]
+    costs += ["device"] if mixed else []
+    lines = [["strategy", "seeds", *names, *costs]]
     for row in table.rows:
         size = [f"{row.learning:,}", f"{row.learning / row.total:.2%}", f"{row.saved_mib:.2f}"]
         cost = [f"{row.seconds:.0f}", f"{row.peak_mib:.0f}", *([row.device] if mixed else [])]
         lines.append([row.label, str(len(row.seeds)), *map(str, row.scores.values()), *size, *cost])
+    for name, scores in table.baselines:
+        found = [str(scores.get(score, "-")) for score in names]
+        lines.append([f"no model: {name}", "-", *found, *["-"] * len(costs)])
     return lines
 
 
 def head(table: Table) -> str:
     chosen = "" if table.split == "test" else " (no test split; the best epoch was chosen here)"
-    devices = ", ".join(sorted({row.device for row in table.rows}))
+    devices = ", ".join(sorted({name for row in table.rows for name in row.device.split(", ")}))
     scores = f"{table.split.capitalize()} scores{chosen}, mean ± standard deviation over seeds"
     return f"{scores}. Measured on: {devices}."
 
 
 def markdown(table: Table) -> str:
-    lines = cells(table)
-    first, *body = ["| " + " | ".join(line) + " |" for line in lines]
-    rule = "|---" + "|---:" * (len(lines[0]) - 1) + "|"
     commands = [
         f"- {row.label}: `{row.command}` with `--seed` {', '.join(map(str, row.seeds))}"
         for row in table.rows
     ]
-    parts = ["", head(table), "", first, rule, *body, "", *commands]
-    return "\n".join([f"### {table.task} on {table.data_name}", *parts])
+    parts = [head(table), "", markdown_table(cells(table)), "", *commands]
+    return "\n".join([f"### {table.title}", "", *parts])
 
 
 def plain(table: Table) -> str:
@@ -262,7 +243,7 @@ def plain(table: Table) -> str:
     body = [aligned(cells(table))]
     for row in table.rows:
         body += ["", f"{row.label}:", f"  {row.command} --seed {', '.join(map(str, row.seeds))}"]
-    return "\n".join([f"{table.task} on {table.data_name}", head(table), "", *body])
+    return "\n".join([table.title, head(table), "", *body])
 
 
 def update(path: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Tables as text for a terminal."""
+"""Tables as text: for a terminal, and in Markdown."""
 
 
 def aligned(rows: list[list[str]]) -> str:
@@ -9,3 +9,9 @@ def aligned(rows: list[list[str]]) -> str:
         right = [cell.rjust(width) for cell, width in zip(others, widths, strict=True)]
         lines.append("  ".join([name.ljust(first), *right]))
     return "\n".join(lines)
+
+
+def markdown_table(rows: list[list[str]]) -> str:
+    """The same in Markdown; the first row is the head."""
+    head, *body = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([head, "|---" + "|---:" * (len(rows[0]) - 1) + "|", *body])

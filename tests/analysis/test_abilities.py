@@ -8,8 +8,8 @@ from tiny import save_model, save_tagged
 
 import eval
 from analysis import __main__ as command_line
-from analysis.abilities import Ability, Adapter, compute, report, words
-from analysis.tables import Finished
+from analysis.abilities import Ability, Adapter, compute, report, scored_elsewhere, words
+from analysis.finished import Finished
 
 
 def adapter(specialised, general):
@@ -36,6 +36,7 @@ def test_changes_are_absolute_and_relative():
         ((0.1, 0.5), (0.4, 0.3), "learned the new task at the cost of the other"),
         ((0.1, 0.1), (0.4, 0.5), "learned nothing of the new task, and kept"),
         ((0.1, 0.0), (0.4, 0.3), "learned nothing of the new task, and lost"),
+        ((0.1, 0.11), (0.4, 0.39), "learned nothing of the new task, and kept"),  # too small
     ],
 )
 def test_the_verdict_is_that_of_the_deciding_scores(specialised, general, verdict):
@@ -70,10 +71,31 @@ def test_from_runs_to_the_report(tmp_path, sentiment_folder, capsys):
     assert written["metric"] == "f1_macro"
     assert {"accuracy", "f1_macro"} <= written["before"].keys() & written["after"].keys()
     capsys.readouterr()
+    assert command_line.main([*report_words, "--markdown"]) == 0
+    assert "| lora in model | specialised | tagged | f1 |" in capsys.readouterr().out
     assert command_line.main(report_words) == 0
     out = capsys.readouterr().out
-    for part in ("rank", "alpha", "specialised", "general", "accuracy", "lora: the specialised"):
+    for part in (
+        "rank",
+        "alpha",
+        "specialised",
+        "general",
+        "accuracy",
+        "lora in model: the specialised",
+        "hidden size",
+    ):
         assert part in out
+
+
+def test_models_that_others_began_with_are_left_out(tmp_path, capsys):
+    runs = [Finished(tmp_path / name, {}, "cpu") for name in ("base", "lora")]
+    assert scored_elsewhere(runs) == runs  # then the reason is said of the first one
+    (tmp_path / "lora" / "evaluations").mkdir(parents=True)
+    (tmp_path / "lora" / "evaluations" / "terra-test.json").write_text("{}")
+    assert scored_elsewhere(runs) == runs[1:]
+    assert (
+        f"left out, not scored on another ability: {tmp_path / 'base'}" in capsys.readouterr().err
+    )
 
 
 def test_other_runs_are_refused(finished, tmp_path, sentiment_folder, capsys):

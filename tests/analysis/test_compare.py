@@ -10,7 +10,8 @@ from matplotlib.text import Annotation
 
 from analysis import __main__ as command_line
 from analysis import compare
-from analysis.tables import Row, Spread, Table
+from analysis.finished import Spread
+from analysis.tables import Row, Table
 
 
 def row(strategy, learning, scores, *options):
@@ -103,6 +104,8 @@ def test_data_sets_and_rows_can_be_left_out():
     ]
     ours = compare.chosen(tables, "newsroom", ["r"])
     assert [[r.strategy for r in one.rows] for one in ours] == [["full"]]
+    assert compare.chosen(tables, "newsroom", ["r 4"]) == ours
+    assert len(compare.chosen(tables, "newsroom", ["r 8"])[0].rows) == 2
     everything = compare.chosen(tables, None, [])
     assert [list(one.rows) for one in everything] == [list(one.rows) for one in tables]
     with pytest.raises(ValueError, match="--data there: no run on it; known: newsroom, other"):

@@ -6,6 +6,7 @@ import pytest
 
 from analysis import __main__ as command_line
 from analysis import tables
+from analysis.finished import in_short, options_of
 
 
 def write_run(parent, name="lora--abc", seed=0, **changes):
@@ -73,7 +74,7 @@ def test_options_in_short():
         "--epochs 9 --no-strategy.norms --strategy.r 16 --task.max-length 64"
     )
     shown = ("model bert", "epochs 9", "no norms", "r 16", "max-length 64")
-    assert tables.short_options(command) == shown
+    assert in_short(options_of(command)) == shown
 
 
 def test_rows_tables_and_their_order(tmp_path):
@@ -111,13 +112,62 @@ def test_different_data_are_refused(tmp_path, changes, name):
             tables.load([tmp_path])
 
 
-def test_every_seed_has_its_own_small_training_split(tmp_path):
-    small = {"options": " --train-size 100", "train_examples": 100}
+def test_smaller_training_sets_have_a_table_of_their_own(tmp_path):
     write_run(tmp_path, "lora--whole")
-    for seed in (0, 1):
-        write_run(tmp_path, "lora--small", seed, data_fingerprint=f"of seed {seed}", **small)
+    for size in (1000, 300):
+        small = {"options": f" --train-size {size}", "train_examples": size}
+        for seed in (0, 1):  # every seed has a training split of its own
+            fingerprint = f"of seed {seed}"
+            write_run(tmp_path, f"lora--{size}", seed, data_fingerprint=fingerprint, **small)
+    whole, small = tables.load([tmp_path])
+    assert [row.seeds for row in whole.rows] == [(0,)]
+    assert [row.label for row in small.rows] == ["lora (train-size 300)", "lora (train-size 1000)"]
+    assert [row.seeds for row in small.rows] == [(0, 1), (0, 1)]
+    assert (whole.title, small.title) == (
+        "ner on newsroom",
+        "ner on newsroom, smaller training sets",
+    )
+
+
+def test_what_needs_no_model_stands_below_the_rows(tmp_path):
+    for seed, of_seed in enumerate((0.3, 0.5)):
+        lead = {"precision": of_seed, "recall": 0.2, "f1": 0.25, "loss": 9.0}
+        write_run(tmp_path, seed=seed, baselines={"test": {"lead-7": lead}, "validation": {}})
     (table,) = tables.load([tmp_path])
-    assert [row.seeds for row in table.rows] == [(0,), (0, 1)]
+    *_, last = tables.cells(table)
+    assert last == [
+        "no model: lead-7",
+        "-",
+        ".400 ± .141",
+        ".200 ± .000",
+        ".250 ± .000",
+        *["-"] * 5,
+    ]
+    assert "| no model: lead-7 | - | .400 ± .141 |" in tables.markdown(table)
+
+
+def test_equal_baselines_have_no_deviation(tmp_path):
+    majority = {"precision": 0.3, "recall": 0.2, "f1": 0.25}
+    for seed in (0, 1):
+        write_run(tmp_path, seed=seed, baselines={"test": {"majority": majority}})
+    (table,) = tables.load([tmp_path])
+    assert tables.cells(table)[-1][:5] == ["no model: majority", "-", ".300", ".200", ".250"]
+
+
+def test_several_tasks_together_show_what_decides_for_each(tmp_path):
+    scores = {"mean": 0.6, "classification/accuracy": 0.8, "classification/f1_macro": 0.7}
+    scores |= {"ner/f1": 0.5, "ner/PER/f1": 0.4, "loss": 1.0}
+    write_run(tmp_path, task="multitask", metric="mean", scores={"test": scores})
+    (table,) = tables.load([tmp_path])
+    assert list(table.rows[0].scores) == ["mean", "classification/f1_macro", "ner/f1"]
+
+
+def test_one_task_with_two_metrics_is_two_tables(tmp_path):
+    write_run(tmp_path, "full--a", task="instruction")
+    scores = {"test": {"accuracy": 0.5, "f1_macro": 0.4}}
+    write_run(tmp_path, "full--b", task="instruction", metric="f1_macro", scores=scores)
+    titles = [table.title for table in tables.load([tmp_path])]
+    assert titles == ["instruction on newsroom, by f1", "instruction on newsroom, by f1_macro"]
 
 
 def test_without_a_test_split_the_head_says_so(tmp_path):

@@ -1,27 +1,35 @@
 """Multi-task runs against runs of one task: paired by seed, with a verdict that needs evidence."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from analysis.tables import Finished
-from analysis.transfer import compute, words
+from analysis import __main__ as command_line
+from analysis.finished import Finished
+from analysis.transfer import QUANTILES, cells, compute, words
 
 
-def single(task, seed, score, strategy="lora", data="newsroom"):
+def command(task, strategy, options):
+    return f"python train.py --task {task} --strategy {strategy}{options}"
+
+
+def single(task, seed, score, strategy="lora", data="newsroom", options=""):
     metric = {"ner": "f1", "classification": "f1_macro"}[task]
     result = {
         "task": task, "strategy": strategy, "seed": seed, "data_name": data, "metric": metric,
         "scores": {"validation": {metric: 0.0}, "test": {metric: score}},
+        "command": command(task, strategy, options),
     }  # fmt: skip
-    return Finished(Path(f"{task}-{strategy}-{seed}"), result, "cpu")
+    return Finished(Path(f"{task}-{strategy}-{seed}{options}"), result, "cpu")
 
 
-def joint(seed, ner, classification, strategy="lora", data="newsroom"):
+def joint(seed, ner, classification, strategy="lora", data="newsroom", options=""):
     scores = {"mean": 0.5, "classification/f1_macro": classification, "ner/f1": ner}
     result = {
         "task": "multitask", "strategy": strategy, "seed": seed, "data_name": data,
         "metric": "mean", "scores": {"validation": {}, "test": scores},
+        "command": command("multitask", strategy, options),
     }  # fmt: skip
     return Finished(Path(f"multi-{seed}"), result, "cpu")
 
@@ -38,17 +46,67 @@ def test_gains_are_paired_by_seed():
 
 
 @pytest.mark.parametrize(
-    ("scores", "verdict"),
+    ("gains", "verdict"),
     [
-        ((0.5, 0.6), "no clear transfer"),  # one up, one down
-        ((0.4, 0.49), "negative transfer"),
+        # t = mean·√3 / deviation; the quantile for two degrees of freedom is 4.30.
+        ((0.08, 0.10, 0.12), "positive transfer"),  # 8.7
+        ((-0.08, -0.10, -0.12), "negative transfer"),
+        ((0.05, 0.10, 0.15), "no clear transfer"),  # 3.5: more than two standard errors
+        ((-0.1, 0.1, 0.1), "no clear transfer"),
     ],
 )
-def test_a_verdict_needs_more_than_two_standard_errors(scores, verdict):
-    alone = [single("classification", 0, 0.55), single("classification", 1, 0.65)]
-    alone[1] = single("classification", 1, 0.55 if verdict[0] == "n" and scores[0] == 0.5 else 0.65)
-    found = compute([*alone, *(joint(i, 0.1, score) for i, score in enumerate(scores))])
-    assert found[0].verdict == verdict
+def test_a_verdict_needs_an_interval_without_zero(gains, verdict):
+    alone = [single("classification", seed, 0.5) for seed in range(3)]
+    together = [joint(seed, 0.1, 0.5 + gain) for seed, gain in enumerate(gains)]
+    (found,) = compute([*alone, *together])
+    assert found.verdict == verdict
+
+
+def test_quantiles_are_those_of_student():
+    stats = pytest.importorskip("scipy.stats")
+    for n, quantile in enumerate(QUANTILES, start=1):
+        assert quantile == pytest.approx(stats.t.ppf(0.975, n), abs=0.005)
+
+
+def test_a_member_is_paired_with_the_run_of_the_same_options():
+    options = " --epochs 6 --no-strategy.norms"
+    runs = [
+        single("ner", 0, 0.1),
+        single("ner", 0, 0.2, options=options + " --task.max-length 64"),
+        joint(0, 0.5, 0.5, options=options + " --task.data a,b"),
+    ]
+    (found,) = compute(runs)
+    assert found.alone.mean == 0.2
+    assert found.strategy == "lora (epochs 6, no norms)"
+    with pytest.raises(ValueError, match="with the same strategy, options"):
+        compute([*runs[:2], joint(0, 0.5, 0.5, options=" --epochs 7")])
+
+
+def test_each_way_of_mixing_is_a_row():
+    mixed = (" --task.mixing round-robin", " --task.mixing temperature --task.temperature 5.0", "")
+    runs = [joint(0, 0.5 + i / 10, 0.5, options=options) for i, options in enumerate(mixed)]
+    found = compute([single("ner", 0, 0.4), *runs])
+    assert [one.mixing for one in found] == ["proportional", "round-robin", "temperature 5.0"]
+    assert [one.gain for one in found] == pytest.approx([0.3, 0.1, 0.2])
+    head, *rows = cells(found)
+    assert [row[head.index("mixing")] for row in rows] == [one.mixing for one in found]
+    assert [row[head.index("together")] for row in rows] == [".700", ".500", ".600"]
+
+
+def test_the_command_line_prints_a_table_and_sentences(tmp_path, capsys):
+    for one in (single("ner", 0, 0.4), joint(0, 0.5, 0.5)):
+        folder = tmp_path / one.path
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        (folder / "env.json").write_text('{"device": "cpu"}')
+        (folder / "result.json").write_text(json.dumps(one.result))
+    assert command_line.main(["transfer", str(tmp_path), "--markdown"]) == 0
+    out = capsys.readouterr().out
+    row = "| newsroom | ner | lora | proportional | f1 | 1 | .400 | .500 | +0.100 | no clear"
+    assert row in out
+    assert "In all: 0 positive transfer, 1 no clear transfer, 0 negative transfer." in out
+    assert command_line.main(["transfer", str(tmp_path)]) == 0
+    assert "data      task  strategy" in capsys.readouterr().out
 
 
 def test_one_seed_gives_no_verdict():
