@@ -75,7 +75,7 @@ def load_data(config: Config) -> Dataset:
 def form_of(config: Config) -> Form:
     """What the run's backbone is for."""
     task = resolve(TASKS, config.task, "task")
-    return Form(task.generates, config.decoder_layers)
+    return Form(task.generates, config.decoder_layers, config.dropout)
 
 
 def load_backbone(config: Config) -> Backbone:
@@ -94,6 +94,7 @@ def adapt(backbone: Backbone, config: Config, task: Task) -> AdaptedModel:
         adaptor.attach(backbone)
         if task.tokenizer is not None:
             adaptor.start(task.piece_ids, task.labels)
+    check_dropout(config, backbone)
     for parameter in backbone.new:
         parameter.requires_grad_(True)
     check_length(config, backbone.n_positions, adaptor.n_virtual)
@@ -124,6 +125,15 @@ def hold_back(model: AdaptedModel, config: Config) -> None:
         )
     if config.mixout:
         mix(model.backbone, model.pretrained, config.mixout, config.mixout_form)
+
+
+def check_dropout(config: Config, backbone: Backbone) -> None:
+    """Raise ValueError if a dropout is asked for where nothing drops."""
+    if config.dropout is not None and backbone.fixed:
+        raise ValueError(
+            f"--dropout {config.dropout:g} is the backbone's, but --strategy {config.strategy} "
+            "keeps it in evaluation mode, where nothing drops; leave it out"
+        )
 
 
 def check_length(config: Config, limit: int | None, n_virtual: int) -> None:
