@@ -22,8 +22,8 @@ from transformers import (
     T5Config,
 )
 
-from tl.build import plan
 from tl.command_line import parse
+from tl.plan import plan
 
 LARGE = {
     "hidden_size": 1024,

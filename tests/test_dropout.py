@@ -44,9 +44,7 @@ def states(backbone):
 
 
 @pytest.mark.parametrize(("family", "generates"), FORMS)
-def test_without_dropout_training_is_evaluation_and_with_it_chance_acts(
-    folder, family, generates
-):
+def test_without_dropout_training_is_evaluation_and_with_it_chance_acts(folder, family, generates):
     load = pretrained.pretrained_backbone
     path = folder(family, generates)
     never, often = (load(path, 0, Form(generates, dropout=p)) for p in (0.0, 0.5))
@@ -95,7 +93,7 @@ def test_unless_asked_it_is_what_the_checkpoint_says(folder):
 def test_a_network_that_has_none_is_refused(folder, monkeypatch):
     path = folder("llama", False)
     monkeypatch.setattr(llama, "FAMILY", dataclasses.replace(llama.FAMILY, dropouts=()))
-    with pytest.raises(ValueError, match="--dropout 0.5: models of the family 'llama' have no"):
+    with pytest.raises(ValueError, match=r"--dropout 0\.5: models of the family 'llama' have no"):
         pretrained.empty_backbone(path, Form(dropout=0.5))
     pretrained.empty_backbone(path, Form())
 

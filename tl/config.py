@@ -68,7 +68,7 @@ class Config:
         0.0, "ε, share of each target spread over all classes", interval="[0, 1)", group=HOW
     )
     dropout: float | None = option(
-        None, "p of the backbone, of its states and its attention (default: as its checkpoint says)",
+        None, "p of the backbone's states and attention (default: as its checkpoint says)",
         interval="[0, 1)", group=HOW,
     )  # fmt: skip
     warmup: float = option(

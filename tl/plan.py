@@ -1,0 +1,33 @@
+"""What a run would learn, how many steps it would take, and what memory: without weights."""
+
+from tl import build, ledger
+from tl.config import Config
+
+
+def plan(config: Config) -> dict[str, object]:
+    """What a dry run says.
+
+    Its memory is that of a batch of the longest texts that are allowed; those of the data may be
+    shorter.
+
+    Raises:
+        ValueError: for whatever would stop the run before it starts.
+    """
+    dataset = build.load_data(config)
+    setup = build.sketch(config, dataset)
+    length = config.task_options.max_length
+    batch = setup.task.collate([setup.task.blank(length)] * config.batch_size)
+    model, adaptor = setup.model, setup.model.adaptor
+    return {
+        "task": config.task,
+        "data": config.data,
+        "model": config.model,
+        "strategy": config.strategy,
+        **build.sizes(model, setup.groups()),
+        "train_examples": len(dataset.splits["train"]),
+        "steps": config.epochs * setup.task.n_steps(config.batch_size * config.accumulate),
+        "batch": [config.batch_size, length],
+        "precision": str(setup.dtype).removeprefix("torch."),
+        "memory_mib": ledger.predicted(setup, batch),
+        "notes": [*dataset.warnings, *adaptor.notes(model.backbone)],
+    }
