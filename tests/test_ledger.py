@@ -195,7 +195,7 @@ def test_on_a_gpu_the_peak_is_within_five_percent(strategy, size, tmp_path, caps
         print(f"\n{size} {strategy} on {torch.cuda.get_device_name()}")
         for name in foretold:
             print(f"  {name:12} {foretold[name]:9.1f} {found[name]:9.1f}")
-        
+
         print(f"workspaces {ledger.workspace_bytes(setup.device) / MIB:.1f}")
     assert foretold["step"] == pytest.approx(found["step"], rel=0.05)
 
