@@ -1,5 +1,6 @@
 """What happens inside a run, part by part: gradients, updates, how far the weights have gone."""
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -70,7 +71,8 @@ class Monitor:
             values[f"drift/{part}"] = drift
             if self._sizes[part] > 0:
                 values[f"drift_ratio/{part}"] = drift / self._sizes[part]
-        return values
+        # Weights that explode cannot be squared any more; the loss of the next step says so.
+        return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 def part_of(group: str) -> str:
