@@ -1,6 +1,7 @@
 """What a run would learn, how many steps it would take, and what memory: without weights."""
 
 from tl import build, ledger
+from tl.build import Setup
 from tl.config import Config
 
 
@@ -13,11 +14,19 @@ def plan(config: Config) -> dict[str, object]:
     Raises:
         ValueError: for whatever would stop the run before it starts.
     """
-    dataset = build.load_data(config)
-    setup = build.sketch(config, dataset)
+    setup = build.sketch(config, build.load_data(config))
     length = config.task_options.max_length
     batch = setup.task.collate([setup.task.blank(length)] * config.batch_size)
-    model, adaptor = setup.model, setup.model.adaptor
+    return counts(setup) | {
+        "batch": [config.batch_size, length],
+        "precision": str(setup.dtype).removeprefix("torch."),
+        "memory_mib": ledger.predicted(setup, batch),
+    }
+
+
+def counts(setup: Setup) -> dict[str, object]:
+    """What learns, for how many steps, and what a user should know of it."""
+    config, dataset, model = setup.config, setup.task.dataset, setup.model
     return {
         "task": config.task,
         "data": config.data,
@@ -26,8 +35,5 @@ def plan(config: Config) -> dict[str, object]:
         **build.sizes(model, setup.groups()),
         "train_examples": len(dataset.splits["train"]),
         "steps": config.epochs * setup.task.n_steps(config.batch_size * config.accumulate),
-        "batch": [config.batch_size, length],
-        "precision": str(setup.dtype).removeprefix("torch."),
-        "memory_mib": ledger.predicted(setup, batch),
-        "notes": [*dataset.warnings, *adaptor.notes(model.backbone)],
+        "notes": [*dataset.warnings, *model.adaptor.notes(model.backbone)],
     }
