@@ -13,9 +13,9 @@ from tl import build
 from tl.backbones import llama, pretrained
 from tl.backbones.pretrained import Form
 
-ALIKE = ("roberta", "xlm-roberta", "mistral", "qwen2", "mt5")  # as to where they drop
+ALIKE = ("roberta", "xlm-roberta", "mistral", "qwen2", "mt5", "encoder-decoder")
 FORMS = [(family, False) for family in CONFIGS if family not in ALIKE]
-FORMS += [(family, True) for family in ("bert", "gpt2", "bart")]  # a BERT becomes a pair
+FORMS.append(("bert", True))  # it becomes a pair
 IDS = torch.tensor([[5, 6, 7, 8], [9, 8, 7, 6]])
 INPUTS = {"input_ids": IDS, "attention_mask": torch.ones_like(IDS)}
 
