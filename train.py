@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tl.command_line import help_text, parse
 from tl.config import Command, Config
+from tl.runs import Run
 
 # What needs torch is imported where it is used, so that --help answers at once.
 
@@ -39,7 +40,7 @@ def main(argv: list[str]) -> int:
 
 
 def show_plan(config: Config, *, as_json: bool) -> None:
-    from tl.build import plan
+    from tl.plan import plan
     from tl.tables import plan_table
 
     planned = plan(config)
@@ -74,15 +75,23 @@ def train(config: Config, command: Command) -> int:
     try:
         trainer = Trainer(setup, run, splits, stop, report, resume=resume)
         trainer.train()
-        result = finish(trainer)
+        result = finish(trainer, draw)
     except KeyboardInterrupt:
         report(f"stopped and saved. To go on: python train.py --resume {run.path}")
         return 130
     print(f"\n{result_table(result)}\n\nrun directory                 {run.path}")
+    print(f"figures                       {run.figures}")
     print(f"curves                        tensorboard --logdir {run.path}")
     if command.json:
         print(json.dumps(result))
     return 0
+
+
+def draw(run: Run, result: dict) -> list[Path]:
+    """Draw the figures of a run that has this result."""
+    from analysis.curves import draw_all
+
+    return draw_all(run, result, run.figures)
 
 
 def report(line: str) -> None:

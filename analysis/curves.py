@@ -1,4 +1,4 @@
-"""Curves of one run: training loss, validation score and the gradient norm of each layer."""
+"""Curves of one run: loss and score; gradients, updates and drift of each layer."""
 
 import argparse
 import json
@@ -30,6 +30,8 @@ class Curves:
     untrained: float  # score before the first step
     parts: tuple[str, ...]  # from the lowest to the highest: stem, block00, ..., head
     norms: np.ndarray  # [parts, n] of a part's gradient before clipping; nan: it had none
+    updates: np.ndarray  # [parts, n] ‖Δw‖/‖w‖ of the step; nan: it was not updated
+    drifts: np.ndarray  # [parts, n] ‖w − w₀‖/‖w₀‖; nan: it started from zero
 
 
 def compute(records: list[dict], result: dict) -> Curves:
@@ -50,12 +52,6 @@ def compute(records: list[dict], result: dict) -> Curves:
         raise ValueError("metrics.jsonl holds no training step or no epoch; repeat the run")
     names = [group["name"] for group in result["parameter_groups"]]
     parts = tuple(dict.fromkeys(name.partition("/")[0] for name in names))
-    squares = np.full((len(parts), len(measured)), np.nan)
-    for column, record in enumerate(measured):
-        for name in names:
-            if (norm := record.get(f"grad_norm/{name}")) is not None:
-                row = parts.index(name.partition("/")[0])
-                squares[row, column] = np.nansum([squares[row, column], norm**2])
     metric = result["metric"]
     return Curves(
         title=f"{result['strategy']} on {result['task']}, {result['data_name']}, "
@@ -69,8 +65,27 @@ def compute(records: list[dict], result: dict) -> Curves:
         scores=np.array([record[f"validation/{metric}"] for record in epochs]),
         untrained=result["scores_before"]["validation"][metric],
         parts=parts,
-        norms=np.sqrt(squares),
+        norms=_joined(measured, names, parts),
+        updates=_rows(measured, "update_ratio", parts),
+        drifts=_rows(measured, "drift_ratio", parts),
     )
+
+
+def _rows(records: list[dict], what: str, parts: tuple[str, ...]) -> np.ndarray:
+    """A number of each part in each record, [parts, n]; nan where it is not."""
+    rows = [[record.get(f"{what}/{part}", np.nan) for record in records] for part in parts]
+    return np.array(rows, dtype=float)
+
+
+def _joined(records: list[dict], groups: list[str], parts: tuple[str, ...]) -> np.ndarray:
+    """Gradient norms of parts, [parts, n], from those of their groups."""
+    squares = np.full((len(parts), len(records)), np.nan)
+    for name, norms in zip(groups, _rows(records, "grad_norm", tuple(groups)), strict=True):
+        row = parts.index(name.partition("/")[0])
+        squares[row] = np.where(
+            np.isnan(norms), squares[row], np.nan_to_num(squares[row]) + norms**2
+        )
+    return np.sqrt(squares)
 
 
 def medians(curves: Curves) -> dict[str, float]:
@@ -122,19 +137,19 @@ def plot_score(axes: Axes, curves: Curves) -> None:
     )  # fmt: skip
 
 
-def plot_norms(axes: Axes, curves: Curves) -> None:
+def plot_parts(axes: Axes, curves: Curves, values: np.ndarray, title: str) -> None:
     """A heat map: the network from bottom to top, each measured step until the next."""
     edges = [*curves.steps, max(curves.epoch_steps[-1], curves.steps[-1] + 1)]
-    norms = np.ma.masked_invalid(np.where(curves.norms > 0, curves.norms, np.nan))
-    low, high = norms.min(), norms.max()
+    shown = np.ma.masked_invalid(np.where(values > 0, values, np.nan))
+    low, high = shown.min(), shown.max()
     rows = np.arange(len(curves.parts))
-    mesh = axes.pcolormesh(edges, [*rows, len(rows)], norms, norm=LogNorm(low, high))
+    mesh = axes.pcolormesh(edges, [*rows, len(rows)], shown, norm=LogNorm(low, high))
     axes.set_facecolor(PALE)
     axes.set_yticks(rows + 0.5, curves.parts)
     axes.grid(visible=False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    grey = " (grey: no gradient)" if norms.mask.any() else ""
-    axes.set(title=f"gradient norm before clipping{grey}", xlabel="optimizer step")
+    grey = "; grey: none" if shown.mask.any() else ""
+    axes.set(title=f"{title}{grey}")
     bar = axes.figure.colorbar(mesh, cax=axes.inset_axes((1.03, 0, 0.02, 1)))
     bar.set_ticks([low, high], labels=[f"{low:.2g}", f"{high:.2g}"], minor=False)
     bar.minorticks_off()
@@ -142,14 +157,34 @@ def plot_norms(axes: Axes, curves: Curves) -> None:
 
 @styled
 def figure(curves: Curves) -> Figure:
-    """Three panels over the same steps."""
-    heat = max(0.6, 0.18 * len(curves.parts))  # inches
-    result = Figure(figsize=(7.5, 4.8 + heat))
-    loss, score, norms = result.subplots(3, 1, sharex=True, height_ratios=(1.6, 1.6, heat))
+    """Loss and score over the same steps."""
+    result = Figure(figsize=(7.5, 4.4))
+    loss, score = result.subplots(2, 1, sharex=True)
     result.suptitle(curves.title, x=0.01, ha="left")
     plot_loss(loss, curves)
     plot_score(score, curves)
-    plot_norms(norms, curves)
+    score.set(xlabel="optimizer step")
+    score.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return result
+
+
+@styled
+def layers_figure(curves: Curves) -> Figure:
+    """What happened in each part of the network: a heat map for each thing that was measured."""
+    panels = [
+        (curves.norms, "gradient norm ‖g‖, before clipping"),
+        (curves.updates, "update ratio ‖Δw‖ / ‖w‖"),
+        (curves.drifts, "drift ‖w − w₀‖ / ‖w₀‖"),
+    ]
+    panels = [(values, title) for values, title in panels if (values > 0).any()]
+    heat = max(0.6, 0.18 * len(curves.parts)) + 0.4  # inches
+    result = Figure(figsize=(7.5, 0.8 + heat * len(panels)))
+    result.suptitle(curves.title, x=0.01, ha="left")
+    for axes, (values, title) in zip(
+        result.subplots(len(panels), 1, sharex=True, squeeze=False).flat, panels, strict=True
+    ):
+        plot_parts(axes, curves, values, title)
+    axes.set(xlabel="optimizer step")
     return result
 
 
@@ -159,8 +194,28 @@ def numbers(curves: Curves) -> dict:
         name: value.tolist() if isinstance(value, np.ndarray) else value
         for name, value in asdict(curves).items()
     }
-    rows = [[None if np.isnan(norm) else norm for norm in row] for row in plotted["norms"]]
-    return plotted | {"norms": rows, "sentence": sentence(curves)}
+    for name in ("norms", "updates", "drifts"):
+        plotted[name] = [[None if np.isnan(x) else x for x in row] for row in plotted[name]]
+    return plotted | {"sentence": sentence(curves)}
+
+
+def read(run: Run, result: dict) -> Curves:
+    """The curves of a run that has this result.
+
+    Raises:
+        ValueError: if no step or no epoch was recorded.
+    """
+    lines = run.metrics.read_text(encoding="utf-8").splitlines()
+    return compute([json.loads(line) for line in lines], result)
+
+
+def draw_all(run: Run, result: dict, out: Path) -> list[Path]:
+    """Write both figures into a directory, and say where they are."""
+    curves = read(run, result)
+    paths = [out / "curves.png", out / "layers.png"]
+    for made, path in zip((figure(curves), layers_figure(curves)), paths, strict=True):
+        save(made, path)
+    return paths
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -171,9 +226,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     directory = Run(arguments.run)
     result = directory.read_result()
-    lines = directory.metrics.read_text(encoding="utf-8").splitlines()
-    curves = compute([json.loads(line) for line in lines], result)
+    curves = read(directory, result)
     out = arguments.out or arguments.run / "analysis"
-    save(figure(curves), out / "curves.png")
+    draw_all(directory, result, out)
     write_json(out / "curves.json", numbers(curves))
-    print(f"{sentence(curves)}\nwrote {out / 'curves.png'} and curves.json")
+    print(f"{sentence(curves)}\nwrote {out / 'curves.png'}, layers.png and curves.json")

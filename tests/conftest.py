@@ -42,6 +42,18 @@ def _ctrl_c():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.fixture(autouse=True)
+def _no_figures(request, monkeypatch):
+    """Drawing takes longer than a tiny run; a test of the figures asks for `figures`."""
+    if "figures" not in request.fixturenames:
+        monkeypatch.setattr("train.draw", lambda run, result: [])
+
+
+@pytest.fixture
+def figures():
+    """Runs of this test draw their figures."""
+
+
 @pytest.fixture(scope="session")
 def basic(model_folder, sentiment_folder):
     """A whole command line but for the strategy and the run directories: 2 epochs of 3 steps."""
@@ -59,7 +71,7 @@ def here(tmp_path):
 
 @pytest.fixture(scope="session")
 def finished(basic, tmp_path_factory):
-    """A finished run; read only."""
+    """A finished run, figures and all; read only."""
     from running import trained
 
     return trained([*basic, "--strategy", "full"], tmp_path_factory.mktemp("finished"))

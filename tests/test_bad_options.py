@@ -22,6 +22,19 @@ BAD_OPTIONS = {
     "rate that is no number": ([*FULL, "--lr", "nan"], "--lr", "(0, inf)", "got nan"),
     "warmup above one": ([*FULL, "--warmup", "2"], "--warmup", "[0, 1]", "got 2"),
     "mixout of everything": ([*FULL, "--mixout", "1"], "--mixout", "[0, 1)", "got 1"),
+    "negative mixout": ([*FULL, "--mixout", "-0.1"], "--mixout", "[0, 1)", "got -0.1"),
+    "smoothing of everything": (
+        [*FULL, "--label-smoothing", "1"],
+        *("--label-smoothing", "[0, 1)", "got 1"),
+    ),
+    "negative smoothing": (
+        [*FULL, "--label-smoothing", "-0.1"],
+        *("--label-smoothing", "[0, 1)", "got -0.1"),
+    ),
+    "dropout where nothing drops": (
+        ["--strategy", "feature_extraction", "--dropout", "0.1"],
+        *("--dropout 0.1", "evaluation mode, where nothing drops", "leave it out"),
+    ),
     "mixout of frozen weights": (
         [*LORA, "--mixout", "0.5"],
         *("--mixout", "--strategy lora keeps those frozen", "leave it out"),

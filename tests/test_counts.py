@@ -22,8 +22,9 @@ from transformers import (
     T5Config,
 )
 
-from tl.build import plan
+from tl import build
 from tl.command_line import parse
+from tl.plan import counts, plan
 
 LARGE = {
     "hidden_size": 1024,
@@ -125,10 +126,12 @@ def folder(tmp_path_factory):
 def counted(folder):
     """The plan of a run: a model, a strategy with its options, and one of the data sets."""
 
-    def count(model, strategy, *words, data="classification2"):
+    def count(model, strategy, *words, data="classification2", memory=False):
         argv = ["--task", data.rstrip("0123456789"), "--data", str(folder / data)]
         argv += ["--model", str(folder / model), "--init", "random", "--strategy", strategy, *words]
-        planned = plan(parse(argv)[0])
+        config = parse(argv)[0]
+        sketch = build.sketch(config, build.load_data(config))
+        planned = plan(config) if memory else counts(sketch)
         grouped = sum(group["count"] for group in planned["parameter_groups"])
         assert grouped == planned["trainable_parameters"]
         return planned
@@ -370,8 +373,15 @@ def test_a_7b_plan_takes_seconds_and_no_memory(counted):
     unit = 1 if sys.platform == "darwin" else 1024
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     started = time.perf_counter()
-    planned = counted("llama-2-7b", "lora")
+    planned = counted("llama-2-7b", "lora", "--precision", "bf16", "--batch-size", "4", memory=True)
     assert time.perf_counter() - started < 20
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - before
     assert grown < 2**28  # 256 MiB; its weights would take 26 GB
+    # Frozen projections in bfloat16; embeddings, norms, and what learns in float32.
+    found, embeddings = planned["memory_mib"], 32_000 * 4_096
+    n_learns, n_all = planned["trainable_parameters"], planned["total_parameters"]
+    expected = 2 * (n_all - n_learns) + 2 * embeddings + 4 * n_learns
+    assert found["weights"] * 2**20 == pytest.approx(expected, rel=1e-3)
+    assert found["gradients"] * 2**20 == 4 * n_learns
+    assert found["step"] > found["weights"] + found["activations"]
     json.dumps(planned)

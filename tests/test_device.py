@@ -1,6 +1,8 @@
 """Where to compute and in what; and what a forward pass keeps, counted by hand."""
 
+import gc
 import resource
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -110,3 +112,16 @@ def test_the_peak_of_the_process_is_in_mib_whatever_the_system_counts_in(
 
 def test_the_peak_holds_at_least_this_interpreter():
     assert 50 < peak_mib(CPU) < 2**20
+
+
+def test_what_was_counted_is_freed_again():
+    made = []
+
+    def forward():
+        y = torch.randn(5, requires_grad=True).exp()  # exp keeps what it returns
+        made.append(weakref.ref(y))
+        return y.sum()
+
+    saved_for_backward_mib(forward)
+    gc.collect()
+    assert [one() for one in made] == [None, None]

@@ -20,6 +20,8 @@ LAYERS = [
         "tl.mixout",
         "tl.optim",
     ],
+    ["tl.monitor"],
+    ["tl.dead"],
     ["tl.config"],
     ["tl.command_line"],
     ["tl.data.records", "tl.data.batch", "tl.data.encode", "tl.data.newsroom_forms"],
@@ -51,8 +53,10 @@ LAYERS = [
     ["tl.exchange.peft", "tl.exchange.plain_generator"],
     ["tl.exchange.peft_import"],
     ["tl.checkpoint.__main__"],
-    ["tl.loop"],
+    ["tl.ledger"],
+    ["tl.plan", "tl.loop"],
     ["tl.results"],
+    ["analysis"],
     ["train", "eval"],
 ]
 # What a folder may import of tl, where that is less than all that lies below it.
@@ -174,7 +178,7 @@ def test_what_help_and_analysis_read_imports_nothing_heavy(name):
 
 
 def test_nothing_but_train_and_eval_imports_the_loop_and_what_is_above_it():
-    above = {"tl.loop", "tl.results"}
+    above = {"tl.loop", "tl.results", "tl.plan"}
     users = {name for name in FILES if imports(name) & above} - above
     assert users <= {"train", "eval"}
 

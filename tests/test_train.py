@@ -1,12 +1,15 @@
 """`train.py` from end to end on a tiny model: what a run leaves."""
 
+import io
 import json
 import re
 import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 from running import FULL, equal_bits, files, only_run, recorded, refused, scalars, trained
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny import sentiment_records, write_jsonl
 
 import train
@@ -19,6 +22,8 @@ def test_a_run_leaves_every_file_of_its_directory(finished):
         "config.json",
         "env.json",
         "events",
+        "figures/curves.png",
+        "figures/layers.png",
         "learned.safetensors",
         "metrics.jsonl",
         "predictions/test.npz",
@@ -39,8 +44,13 @@ def test_the_result_has_what_tables_need(finished):
     assert set(result["scores"]) == set(result["scores_before"]) == {"validation", "test"}
     names = {"accuracy", "precision_macro", "recall_macro", "f1_macro", "loss"}
     assert set(result["scores"]["test"]) == names
-    parts = {"total", "weights", "gradients", "optimizer", "activations"}
-    assert set(result["peak_memory_mib"]) == parts
+    memory = result["peak_memory_mib"]
+    parts = {"weights", "gradients", "optimizer", "activations"}
+    assert set(memory) == parts | {"total", "predicted"}
+    assert {part: memory["predicted"][part] for part in parts} == pytest.approx(
+        {part: memory[part] for part in parts}, abs=1e-5
+    )
+    assert result["dead_parameters"] == []
     assert result["checkpoint_bytes"] == finished.learned.stat().st_size
     groups = result["parameter_groups"]
     assert sum(group["count"] for group in groups) == result["trainable_parameters"]
@@ -142,8 +152,48 @@ def test_tensorboard_shows_the_numbers_of_the_json_lines(finished):
     assert shown == recorded(finished.metrics, finished.timings)
     names = {name for name, _ in shown}
     assert {"train/loss", "grad_norm/total", "grad_norm/block00", "lr/head"} <= names
+    assert {"update_ratio/block00", "drift/stem", "drift_ratio/head"} <= names
     assert {"validation/f1_macro", "validation/loss", "test/f1_macro"} <= names
     assert not any(name.startswith("test/") for name, step in shown if step > 0)
+
+
+def test_tensorboard_shows_the_figures_of_the_directory(finished):
+    events = EventAccumulator(str(finished.path), size_guidance={"images": 0}).Reload()
+    assert set(events.Tags()["images"]) == {"curves", "layers"}
+    for name in ("curves", "layers"):
+        (shown,) = events.Images(name)
+        one = Image.open(io.BytesIO(shown.encoded_image_string))
+        other = Image.open(finished.figures / f"{name}.png").convert("RGB")
+        assert np.array_equal(np.asarray(one), np.asarray(other))
+
+
+@pytest.mark.parametrize("error", [ValueError("no room"), RuntimeError("a fault of ours")])
+def test_a_figure_that_fails_loses_no_run(error, basic, here, tmp_path, monkeypatch, capsys):
+    def fail(run, result):
+        assert not run.result.exists()
+        raise error
+
+    monkeypatch.setattr(train, "draw", fail)
+    words = [*basic, *FULL, *here]
+    if isinstance(error, ValueError):
+        assert train.main(words) == 0
+        assert "the run is finished, but its figures were not drawn: no room" in (
+            capsys.readouterr().err
+        )
+    else:
+        with pytest.raises(RuntimeError):
+            train.main(words)
+    assert only_run(tmp_path / "runs").read_result()["status"] == "finished"
+
+
+def test_a_run_and_a_dry_run_say_where_memory_goes(basic, here, capsys):
+    words = [*basic, *FULL, *here]
+    for more, head in (["--dry-run"], "predicted"), ([], "predicted  measured"):
+        assert train.main([*words, *more]) == 0
+        out = capsys.readouterr().out
+        assert re.search(rf"memory of a step, in MiB +{head}\n", out)
+        assert re.search(r"activations +\d", out)
+    assert re.search(r"figures +\S+/figures\n", out)
 
 
 def test_named_entities_are_learned_from_end_to_end(model_folder, tagged_folder, tmp_path):

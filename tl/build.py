@@ -1,8 +1,10 @@
 """From a configuration to everything that a run needs: data, task, model, groups."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from tl import device, seed
 from tl.backbones import pretrained
@@ -11,6 +13,7 @@ from tl.backbones.pretrained import Form
 from tl.backbones.tokenizer import load_tokenizer
 from tl.checkpoint import fingerprint
 from tl.config import Config
+from tl.data.batch import Batch
 from tl.data.records import Dataset
 from tl.data.subset import nested_subset
 from tl.mixout import mix
@@ -31,6 +34,21 @@ class Setup:
     backbone_fingerprint: str
     device: torch.device
     dtype: torch.dtype  # of matrix products
+
+    def share(
+        self, batch: Batch, model: Callable[[Batch], Tensor] | None = None, n_targets: int = 0
+    ) -> Tensor:
+        """The loss of a batch, as its share of the mean over all targets of its step.
+
+        Args:
+            batch: on the model's device.
+            model: what answers; by default the model of the run.
+            n_targets: of the step; by default the batch is all of it.
+        """
+        with device.autocast(self.device, self.dtype):
+            output = (model or self.model)(batch)
+        loss = self.task.loss_sum(output, batch, self.config.label_smoothing)
+        return loss / max(1, n_targets or batch.n_targets)
 
     def environment(self) -> dict[str, object]:
         """What `env.json` holds: machine, code and data of the run."""
@@ -75,7 +93,7 @@ def load_data(config: Config) -> Dataset:
 def form_of(config: Config) -> Form:
     """What the run's backbone is for."""
     task = resolve(TASKS, config.task, "task")
-    return Form(task.generates, config.decoder_layers)
+    return Form(task.generates, config.decoder_layers, config.dropout)
 
 
 def load_backbone(config: Config) -> Backbone:
@@ -94,6 +112,7 @@ def adapt(backbone: Backbone, config: Config, task: Task) -> AdaptedModel:
         adaptor.attach(backbone)
         if task.tokenizer is not None:
             adaptor.start(task.piece_ids, task.labels)
+    check_dropout(config, backbone)
     for parameter in backbone.new:
         parameter.requires_grad_(True)
     check_length(config, backbone.n_positions, adaptor.n_virtual)
@@ -124,6 +143,15 @@ def hold_back(model: AdaptedModel, config: Config) -> None:
         )
     if config.mixout:
         mix(model.backbone, model.pretrained, config.mixout, config.mixout_form)
+
+
+def check_dropout(config: Config, backbone: Backbone) -> None:
+    """Raise ValueError if a dropout is asked for where nothing drops."""
+    if config.dropout is not None and backbone.fixed:
+        raise ValueError(
+            f"--dropout {config.dropout:g} is the backbone's, but --strategy {config.strategy} "
+            "keeps it in evaluation mode, where nothing drops; leave it out"
+        )
 
 
 def check_length(config: Config, limit: int | None, n_virtual: int) -> None:
@@ -183,25 +211,19 @@ def sizes(model: AdaptedModel, groups: list[ParamGroup]) -> dict[str, object]:
     }
 
 
-def plan(config: Config) -> dict[str, object]:
-    """What a run would learn and how many steps it would take, without weights and without memory.
+def sketch(config: Config, dataset: Dataset) -> Setup:
+    """The same without weights, tokenizer and memory: on the meta device, counts and shapes only.
 
     Raises:
         ValueError: for whatever would stop the run before it starts.
     """
-    dataset = load_data(config)
+    where = device.choose_device(config.device)
+    dtype = device.choose_precision(config.precision, where)
     task = resolve(TASKS, config.task, "task")(config.task_options, dataset, None)
     backbone = pretrained.empty_backbone(config.model, form_of(config))
+    if config.gradient_checkpointing:
+        backbone.checkpoint_activations()
     with torch.device("meta"):
         model = adapt(backbone, config, task)
-    n_examples = len(dataset.splits["train"])
-    return {
-        "task": config.task,
-        "data": config.data,
-        "model": config.model,
-        "strategy": config.strategy,
-        **sizes(model, param_groups(model, config)),
-        "train_examples": n_examples,
-        "steps": config.epochs * task.n_steps(config.batch_size * config.accumulate),
-        "notes": [*dataset.warnings, *model.adaptor.notes(model.backbone)],
-    }
+    model.store_frozen(dtype)
+    return Setup(config, task, model, "", where, dtype)

@@ -67,6 +67,10 @@ class Config:
     label_smoothing: float = option(
         0.0, "ε, share of each target spread over all classes", interval="[0, 1)", group=HOW
     )
+    dropout: float | None = option(
+        None, "p of the backbone's states and attention (default: as its checkpoint says)",
+        interval="[0, 1)", group=HOW,
+    )  # fmt: skip
     warmup: float = option(
         0.06, "share of the steps in which the rate rises; then it falls to 0",
         interval="[0, 1]", group=HOW,

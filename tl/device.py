@@ -60,12 +60,13 @@ def saved_for_backward_mib(forward: Callable[[], Tensor]) -> float:
     passes: list[dict[int, torch.UntypedStorage]] = [{}, {}]
     for kept in passes:
 
-        def keep(tensor: Tensor, kept: dict[int, torch.UntypedStorage] = kept) -> Tensor:
+        def keep(tensor: Tensor, kept: dict[int, torch.UntypedStorage] = kept) -> None:
+            # The graph gets nothing to keep: a tensor that its own node saved through a hook, and
+            # that is never asked for by a backward pass, would not be freed again.
             storage = tensor.untyped_storage()
             kept[storage.data_ptr()] = storage
-            return tensor
 
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda nothing: nothing):
             forward()
     first, second = passes
     return sum(second[address].nbytes() for address in second.keys() - first.keys()) / MIB

@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import nn
@@ -14,9 +14,11 @@ from tl import optim
 from tl.build import Setup
 from tl.checkpoint import load_learned, load_state, save_learned, save_state
 from tl.data.batch import Batch, Example, chunks
-from tl.device import autocast, peak_mib
+from tl.dead import Silence
+from tl.device import peak_mib
 from tl.evaluate import Stop, evaluate
 from tl.metrics import Scores
+from tl.monitor import Monitor
 from tl.record import Recorder
 from tl.runs import Run
 from tl.seed import generator, stream_seed
@@ -38,6 +40,7 @@ class Progress:
     best_score: float = -math.inf
     seconds: float = 0.0  # of training proper, without evaluation
     n_examples: int = 0
+    silent: dict[str, int] = field(default_factory=dict)  # see `tl.dead`
 
 
 class Trainer:
@@ -69,11 +72,14 @@ class Trainer:
         optim.check_partition(self.groups, self.model)
         self.optimizer = optim.adamw(self.groups)
         self.learns = [p for group in self.groups for p in group.params]
+        self.monitor = Monitor(self.groups)
+        names = {p: name for name, p in self.model.named_parameters()}
+        self.silence = Silence(self.groups, names)
         self.starts = {}
         if self.config.decay_toward == "pretrained":
             self.starts = {p: p.detach().clone() for p in self.model.learning_matrices()}
         self.n_steps = self.config.epochs * len(self.steps(0))
-        self.progress = Progress()
+        self.progress = Progress(silent=self.silence.start())
         self.scores_before: dict[str, Scores] = {}  # of the untrained model, by split
         if resume:
             self._restore()
@@ -149,9 +155,7 @@ class Trainer:
         n_targets = max(1, sum(batch.n_targets for batch in micro_batches))
         loss = 0.0
         for batch in micro_batches:
-            with autocast(self.setup.device, self.setup.dtype):
-                output = self.model(batch)
-            share = self.task.loss_sum(output, batch, self.config.label_smoothing) / n_targets
+            share = self.setup.share(batch, n_targets=n_targets)
             share.backward()
             loss += share.item()
         self._check_finite("loss", loss)
@@ -159,17 +163,20 @@ class Trainer:
         scale = optim.lr_scale(progress.step, self.n_steps, self.config.warmup)
         progress.step += 1
         logs = progress.step == 1 or progress.step % LOG_EVERY == 0
-        norms = self._gradient_norms() if logs else {}
+        self.silence.listen(progress.silent)
+        values = self.monitor.gradients() if logs else {}
         total = nn.utils.clip_grad_norm_(self.learns, self.config.clip).item()
         self._check_finite("gradient norm", total)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_lr"] * scale
+        before = self.monitor.copies() if logs else {}
         self.optimizer.step()
         optim.pull_back(self.optimizer, self.starts)
         self.optimizer.zero_grad(set_to_none=True)
         if logs:
             rates = {f"lr/{g['name']}": g["lr"] for g in self.optimizer.param_groups}
-            values = {"train/loss": loss, "grad_norm/total": total} | norms | rates
+            values = {"train/loss": loss, "grad_norm/total": total} | values | rates
+            values |= self.monitor.changes(before)
             if (member := micro_batches[0].task) != self.task.name:
                 values[f"train/loss/{member}"] = loss
             self.recorder.metrics(progress.step, values)
@@ -186,15 +193,6 @@ class Trainer:
             f"the {what} became {value} in epoch {self.progress.epoch + 1}. Try a lower --lr (it "
             f"is {self.config.lr:g}), a longer --warmup, or --precision fp32.{kept}"
         )
-
-    def _gradient_norms(self) -> dict[str, float]:
-        """Norm of the gradient of each group, before clipping."""
-        norms = {}
-        for group in self.optimizer.param_groups:
-            gradients = [p.grad for p in group["params"] if p.grad is not None]
-            if gradients:
-                norms[f"grad_norm/{group['name']}"] = nn.utils.get_total_norm(gradients).item()
-        return norms
 
     def _end_epoch(self) -> None:
         """Evaluate, record, keep the best weights, save."""
@@ -219,6 +217,8 @@ class Trainer:
         best = "  (best so far)" if progress.best_epoch == progress.epoch else ""
         score = f"{self.task.metric} {scores[self.task.metric]:.4f}"
         self.report(f"epoch {progress.epoch}: validation {score}{best}")
+        for note in self.silence.news(progress.silent):
+            self.report(f"note: {note}")
 
     def _out_of_patience(self) -> bool:
         patience = self.config.patience

@@ -16,6 +16,11 @@ def cross_entropy_sum(logits: Tensor, labels: Tensor, smoothing: float = 0.0) ->
         smoothing: ε, in [0, 1).
     """
     real = labels != IGNORED
-    log_p = logits.float().log_softmax(dim=-1)[real]  # [n, c]
-    of_label = log_p.gather(-1, labels[real].unsqueeze(-1)).sum()
-    return -(1 - smoothing) * of_label - smoothing * log_p.mean(dim=-1).sum()
+    # Ignored positions are counted as zeros, not cut out: how many there are is known to the labels
+    # alone, and a shape that depends on them would make a GPU wait, and a dry run impossible.
+    log_p = logits.float().log_softmax(dim=-1)
+    of_label = log_p.gather(-1, labels.where(real, 0).unsqueeze(-1)).squeeze(-1)
+    loss = -(1 - smoothing) * of_label.where(real, 0.0).sum()
+    if smoothing:
+        loss = loss - smoothing * log_p.mean(dim=-1).where(real, 0.0).sum()
+    return loss

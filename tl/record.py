@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
@@ -53,6 +55,11 @@ class Recorder:
     def text(self, name: str, markdown: str) -> None:
         """A text for TensorBoard's text page."""
         self.writer.add_text(name, markdown)
+
+    def picture(self, path: Path) -> None:
+        """A PNG for TensorBoard's page of images, under the name of its file."""
+        with Image.open(path) as image:
+            self.writer.add_image(path.stem, np.asarray(image.convert("RGB")), dataformats="HWC")
 
     def hyperparameters(
         self, step: int, options: dict[str, object], scores: dict[str, float]

@@ -1,18 +1,27 @@
 """The end of a run: scores of the best epoch, predictions, costs, and the tables that show them."""
 
-import torch
+from collections.abc import Callable
+from pathlib import Path
 
+from tl import ledger
 from tl.build import sizes
 from tl.data.batch import chunks
-from tl.device import MIB, autocast, peak_mib, saved_for_backward_mib
+from tl.dead import dead
+from tl.device import peak_mib
 from tl.evaluate import evaluate
 from tl.loop import Trainer
-from tl.runs import write_arrays, write_json
+from tl.runs import Run, write_arrays, write_json
 from tl.tables import result_markdown
 
+Draw = Callable[[Run, dict], list[Path]]
 
-def finish(trainer: Trainer) -> dict:
+
+def finish(trainer: Trainer, draw: Draw) -> dict:
     """Score every split but train; write predictions, TensorBoard's pages and, last, the result.
+
+    Args:
+        trainer: at its end.
+        draw: makes pictures of a run that has this result, and says where they are.
 
     Returns:
         the content of `result.json`.
@@ -24,14 +33,27 @@ def finish(trainer: Trainer) -> dict:
         scores[split], logits = evaluate(setup, examples, split, trainer.stop)
         write_arrays(run.arrays("predictions", split), setup.task.arrays(examples, logits))
     result = describe(trainer, scores)
+    try:
+        show(trainer, result, draw)
+    finally:  # whatever becomes of the pages, a run that is finished says so
+        trainer.recorder.close()
+        write_json(run.result, result)
+    return result
+
+
+def show(trainer: Trainer, result: dict, draw: Draw) -> None:
+    """What TensorBoard has beside curves: the result as a text, options, scores, and figures."""
+    setup, scores = trainer.setup, result["scores"]
     trainer.recorder.text("result", result_markdown(result))
     flat = {f"{split}/{name}": value for split in scores for name, value in scores[split].items()}
     options = {k: v for k, v in vars(setup.config).items() if not k.endswith("_options")}
     best = {f"best/{name}": value for name, value in flat.items()}
     trainer.recorder.hyperparameters(trainer.progress.step, options, best)
-    trainer.recorder.close()
-    write_json(run.result, result)
-    return result
+    try:
+        for path in draw(trainer.run, result):
+            trainer.recorder.picture(path)
+    except (ValueError, OSError) as error:
+        trainer.report(f"note: the run is finished, but its figures were not drawn: {error}")
 
 
 def describe(trainer: Trainer, scores: dict) -> dict:
@@ -58,39 +80,31 @@ def describe(trainer: Trainer, scores: dict) -> dict:
         "train_seconds": progress.seconds,
         "examples_per_second": progress.n_examples / max(progress.seconds, 1e-9),
         "device": str(setup.device),
+        "dead_parameters": dead(progress.silent),
         "peak_memory_mib": memory(trainer),
         "checkpoint_bytes": trainer.run.learned.stat().st_size,
     }
 
 
-def memory(trainer: Trainer) -> dict[str, float]:
-    """Where the memory went, in MiB.
+def memory(trainer: Trainer) -> dict[str, object]:
+    """Where the memory went, in MiB; see `tl.ledger`.
 
-    `total` is the measured peak of the process (CPU) or of torch's allocations (GPU); it also holds
-    what the parts do not name: on a CPU the libraries, always the temporaries of a step.
+    `total` is the measured peak of the process (CPU) or of torch's allocations (GPU), evaluation
+    included; on a CPU it also holds the libraries. What follows is of a step with the largest batch
+    of the first epoch: as it was measured and, under `predicted`, as its shapes alone foretell.
     """
-    tensors = [
-        value
-        for state in trainer.optimizer.state.values()
-        for value in state.values()
-        if isinstance(value, torch.Tensor)
-    ]
+    total = peak_mib(trainer.setup.device)  # first: measuring a step starts the count anew
+    batch = trainer.collate(largest_batch(trainer))
     return {
-        "total": peak_mib(trainer.setup.device),
-        "weights": sum(p.nbytes for p in set(trainer.model.parameters())) / MIB,
-        "gradients": sum(p.nbytes for p in trainer.learns) / MIB,
-        "optimizer": sum(tensor.nbytes for tensor in tensors) / MIB,
-        "activations": largest_activations(trainer),
+        "total": total,
+        **ledger.measured(trainer.setup, batch, trainer.optimizer),
+        "predicted": ledger.predicted(trainer.setup, batch),
     }
 
 
-def largest_activations(trainer: Trainer) -> float:
-    """What the first epoch's largest batch keeps for its backward pass, in MiB."""
+def largest_batch(trainer: Trainer) -> list[int]:
+    """The examples of the first epoch's batch with most tokens, padding included."""
     lengths = [len(example) for example in trainer.splits["train"]]
     size = trainer.setup.config.batch_size
     batches = [batch for step in trainer.steps(0) for batch in chunks(step, size)]
-    largest = max(batches, key=lambda indices: len(indices) * max(lengths[i] for i in indices))
-    batch = trainer.collate(largest)
-    trainer.model.train()
-    with autocast(trainer.setup.device, trainer.setup.dtype):
-        return saved_for_backward_mib(lambda: trainer.task.loss_sum(trainer.model(batch), batch))
+    return max(batches, key=lambda indices: len(indices) * max(lengths[i] for i in indices))

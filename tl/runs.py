@@ -83,6 +83,10 @@ class Run:
         return self.path / "timings.jsonl"
 
     @property
+    def figures(self) -> Path:
+        return self.path / "figures"
+
+    @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoint" / "state.pt"
 

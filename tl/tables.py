@@ -49,29 +49,54 @@ def baseline_rows(result: dict) -> Rows:
 def cost_rows(result: dict) -> Rows:
     """What it cost: parameters, time, memory."""
     learning, total = result["trainable_parameters"], result["total_parameters"]
-    memory = result["peak_memory_mib"]
-    parts = ", ".join(f"{name} {memory[name]:.0f}" for name in memory if name != "total")
     return [
         ["learning / total parameters", f"{learning:,} / {total:,} ({learning / total:.2%})"],
         ["training time", f"{result['train_seconds']:.1f} s"],
         ["speed", f"{result['examples_per_second']:.0f} examples/s"],
-        ["peak memory", f"{memory['total']:.0f} MiB ({parts})"],
+        ["peak memory", f"{result['peak_memory_mib']['total']:.0f} MiB"],
         ["saved weights", f"{result['checkpoint_bytes'] / 2**20:.2f} MiB"],
         ["best epoch", f"{result['best_epoch']} of {result['epochs']}, by validation "
          f"{result['metric']}"],
     ]  # fmt: skip
 
 
+MEMORY = {  # see `tl.ledger`
+    "weights": "weights",
+    "gradients": "gradients",
+    "optimizer": "optimizer",
+    "activations": "activations",
+    "copies": "copies of weights in bfloat16",
+    "forward": "highest while it goes forward",
+    "backward": "highest while it goes backward",
+    "update": "highest while weights change",
+}
+
+
+def memory_rows(predicted: dict, measured: dict | None = None) -> Rows:
+    """Where the memory of a step goes, in MiB, as predicted and, if it was, as measured."""
+    columns = [("predicted", predicted)] + ([] if measured is None else [("measured", measured)])
+    rows = [["memory of a step, in MiB", *(title for title, _ in columns)]]
+    for name, what in MEMORY.items():
+        cells = [f"{column[name]:.1f}" if name in column else "-" for _, column in columns]
+        rows.append([what, *cells])
+    return rows
+
+
+def memory_of(result: dict) -> Rows:
+    memory = result["peak_memory_mib"]
+    return memory_rows(memory["predicted"], memory)
+
+
 def result_table(result: dict) -> str:
     title = f"{result['strategy']} on {result['task']} ({result['data']}, {result['model']})"
     costs = "\n".join(f"{name:<28}  {value}" for name, value in cost_rows(result))
     tables = [aligned(rows) for rows in (score_rows(result), baseline_rows(result)) if rows]
-    return "\n\n".join([title, *tables, costs])
+    return "\n\n".join([title, *tables, aligned(memory_of(result)), costs])
 
 
 def result_markdown(result: dict) -> str:
     costs = [["cost", "value"], *cost_rows(result)]
-    tables = [score_rows(result), baseline_rows(result), costs]
+    tables = [score_rows(result), baseline_rows(result), memory_of(result), costs]
     return "\n\n".join(markdown(rows) for rows in tables if rows)
 
 
@@ -82,10 +107,14 @@ def plan_table(plan: dict) -> str:
         rate, decay = f"{group['lr']:.3g}", f"{group['weight_decay']:g}"
         rows.append([group["name"], f"{group['count']:,}", rate, decay])
     learning, total = plan["trainable_parameters"], plan["total_parameters"]
+    texts, length = plan["batch"]
+    batch = f"{texts} texts of {length} word pieces, in {plan['precision']}"
     return (
         f"{plan['strategy']} on {plan['task']} ({plan['data']}, {plan['model']})\n\n"
         f"{aligned(rows)}\n\n"
+        f"{aligned(memory_rows(plan['memory_mib']))}\n\n"
         f"learning / total parameters   {learning:,} / {total:,} ({learning / total:.2%})\n"
         f"training examples             {plan['train_examples']:,}\n"
-        f"optimizer steps               {plan['steps']:,}"
+        f"optimizer steps               {plan['steps']:,}\n"
+        f"memory is for                 {batch}"
     )

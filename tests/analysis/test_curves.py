@@ -26,7 +26,8 @@ RESULT = {
 RECORDS = [
     {"step": 0, "validation/f1": 0.1},
     {"step": 0, "train/loss": 2.0, "grad_norm/total": 13.0, "grad_norm/block01": 3.0,
-     "grad_norm/block01/no_decay": 4.0, "grad_norm/head": 12.0},
+     "grad_norm/block01/no_decay": 4.0, "grad_norm/head": 12.0, "update_ratio/head": 0.5,
+     "drift_ratio/block00": 0.0, "drift_ratio/block01": 0.25, "drift_ratio/head": 0.5},
     {"step": 10, "epoch": 1, "train/loss_of_epoch": 1.5, "validation/f1": 0.6},
     {"step": 10, "train/loss": 1.0, "grad_norm/total": 2.0, "grad_norm/block00": 0.5,
      "grad_norm/block01": 0.6, "grad_norm/block01/no_decay": 0.8, "grad_norm/head": 2.0},
@@ -77,13 +78,34 @@ def test_sentence_says_what_the_numbers_say():
     )
 
 
-def test_figure_shows_every_part_and_step():
+def test_updates_and_drift_are_of_parts():
+    found, nan = curves.compute(RECORDS, RESULT), np.nan
+    np.testing.assert_array_equal(found.updates, [[nan, nan], [nan, nan], [0.5, nan]])
+    np.testing.assert_array_equal(found.drifts, [[0.0, nan], [0.25, nan], [0.5, nan]])
+
+
+def test_figures_show_every_part_and_step():
     found = curves.compute(RECORDS, RESULT)
-    loss, score, norms = curves.figure(found).axes[:3]
-    assert [label.get_text() for label in norms.get_yticklabels()] == list(found.parts)
+    loss, score = curves.figure(found).axes
     np.testing.assert_array_equal(score.lines[0].get_ydata(), [0.1, 0.6, 0.8])
     np.testing.assert_array_equal(loss.lines[0].get_ydata(), [2.0, 1.0])
-    np.testing.assert_allclose(norms.collections[0].get_array(), np.ma.masked_invalid(found.norms))
+    panels = [axes for axes in curves.layers_figure(found).axes if axes.get_title("left")]
+    for axes, values in zip(panels, (found.norms, found.updates, found.drifts), strict=True):
+        assert [label.get_text() for label in axes.get_yticklabels()] == list(found.parts)
+        shown = np.ma.masked_invalid(np.where(values > 0, values, np.nan))
+        drawn = axes.collections[0].get_array()
+        np.testing.assert_array_equal(drawn.mask, shown.mask)
+        np.testing.assert_allclose(drawn, shown)
+
+
+def test_runs_without_updates_and_drift_are_drawn():
+    """Those that were made before these were measured."""
+    older = [{k: v for k, v in record.items() if "_ratio" not in k} for record in RECORDS]
+    (panel,) = [
+        axes for axes in curves.layers_figure(curves.compute(older, RESULT)).axes
+        if axes.get_title("left")
+    ]  # fmt: skip
+    assert "gradient norm" in panel.get_title("left")
 
 
 def test_one_step_one_part_is_drawn():
@@ -93,7 +115,8 @@ def test_one_step_one_part_is_drawn():
     ]
     result = RESULT | {"best_epoch": 1, "parameter_groups": [{"name": "head"}]}
     found = curves.compute(records, result)
-    curves.figure(found).draw_without_rendering()
+    for made in (curves.figure(found), curves.layers_figure(found)):
+        made.draw_without_rendering()
     assert "in head (median 1)" in curves.sentence(found)
 
 
@@ -102,9 +125,11 @@ def test_command_line_writes_picture_numbers_and_sentence(tmp_path, capsys, to):
     folder = write_run(tmp_path / "run")
     out = folder / "analysis" if to is None else tmp_path / to
     assert main("curves", folder, *([] if to is None else ["--out", out])) == 0
-    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("curves.png", "layers.png"):
+        assert (out / name).read_bytes().startswith(b"\x89PNG")
     numbers = json.loads((out / "curves.json").read_text(encoding="utf-8"))
     assert numbers["norms"][0] == [None, 0.5]
+    assert numbers["drifts"][1] == [0.25, None]
     assert numbers["sentence"] in capsys.readouterr().out
 
 

@@ -14,6 +14,7 @@ from torch import nn
 from tl import build, optim
 from tl.checkpoint import fingerprint, load_learned, save_learned
 from tl.data.batch import chunks
+from tl.dead import Silence
 from tl.registry import FAMILIES, STRATEGIES
 
 # These are others with another vocabulary, or without biases: that they are cut alike is tested
@@ -54,15 +55,20 @@ def test_what_is_said_to_learn_moves_and_nothing_else(variant, family, task_name
     learns = {name for name, p in model.named_parameters() if p.requires_grad}
     # Without decay: a weight that only decays gets no gradient.
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.0)
+    groups = build.param_groups(model, config_of(task_name, variant))
+    silence = Silence(groups, {p: name for name, p in model.named_parameters()})
+    silent = silence.start()
     model.train()
     for _ in range(3):  # LoRA's A has zero gradient until B has moved
         task.loss_sum(model(batch), batch).backward()
+        silence.listen(silent)
         optimizer.step()
         optimizer.zero_grad()
     after = dict(model.named_parameters())
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved - learns == set()
     assert learns - moved == set()
+    assert silent == {}  # nothing learns in name only
     assert any(name.startswith("heads.") for name in learns)
 
 

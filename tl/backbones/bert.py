@@ -64,5 +64,6 @@ FAMILY = Family(
     text_head=class_heads.bert,
     token_head="classifier",
     pairs=True,
+    dropouts=("hidden_dropout_prob", "attention_probs_dropout_prob"),
 )
 ROBERTA = replace(FAMILY, text_head=class_heads.roberta)

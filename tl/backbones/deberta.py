@@ -135,4 +135,10 @@ def cut(model: nn.Module) -> Backbone:
     )
 
 
-FAMILY = Family(cut, restore=restore, text_head=class_heads.deberta, token_head="classifier")
+FAMILY = Family(
+    cut,
+    dropouts=("hidden_dropout_prob", "attention_probs_dropout_prob"),
+    restore=restore,
+    text_head=class_heads.deberta,
+    token_head="classifier",
+)

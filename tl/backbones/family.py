@@ -39,6 +39,7 @@ class Family:
         generator: the one that loads it with its language-modelling head, if it can generate.
         cut_generator: what cuts that one, where `cut` would not do.
         pairs: whether an encoder of it can also be the start of a decoder.
+        dropouts: the options of its configuration that are dropouts of states or of attention.
         model_options: for `from_pretrained` and `from_config` of both.
         tokenizer_options: for `AutoTokenizer.from_pretrained`.
         sentencepiece: the class that reads a bare sentencepiece model as the family does, where
@@ -54,6 +55,7 @@ class Family:
     generator: str | None = None
     cut_generator: Callable[[nn.Module], Backbone] | None = None
     pairs: bool = False
+    dropouts: tuple[str, ...] = ()
     model_options: dict[str, object] = field(default_factory=dict)
     tokenizer_options: dict[str, object] = field(default_factory=dict)
     sentencepiece: str | None = None

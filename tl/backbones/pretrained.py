@@ -29,10 +29,12 @@ class Form:
         generates: it keeps its language-modelling head. An encoder, which has none, becomes both
             sides of an encoder-decoder (`tl.backbones.warm_start`).
         decoder_layers: of such a decoder; None: as many as the encoder has.
+        dropout: of states and attention; None: as the checkpoint says.
     """
 
     generates: bool = False
     decoder_layers: int | None = None
+    dropout: float | None = None
 
 
 LABELS = Form()
@@ -65,6 +67,41 @@ def becomes_a_pair(config: PretrainedConfig, form: Form) -> bool:
     return pairs
 
 
+def configuration(model: str, form: Form) -> PretrainedConfig:
+    """The configuration of a model, as a run wants it.
+
+    Raises:
+        ValueError: if there is none, or a dropout is asked for and the network has none.
+    """
+    config = read_config(model)
+    if form.dropout is not None:
+        set_dropout(config, form.dropout)
+    return config
+
+
+def set_dropout(config: PretrainedConfig, p: float) -> None:
+    """Write one dropout into a configuration, and into both of a pair, in place.
+
+    Networks keep it as modules, or as numbers that they hand to the attention function; but all
+    read it from here when they are made.
+
+    Raises:
+        ValueError: if the network has none.
+    """
+    sides = [getattr(config, side, None) for side in ("encoder", "decoder")]
+    pair = [side for side in sides if isinstance(side, PretrainedConfig)]
+    names = family_of(config).dropouts
+    if not (pair or names):
+        raise ValueError(
+            f"--dropout {p:g}: models of the family {config.model_type!r} have no dropout; leave "
+            "it out"
+        )
+    for side in pair:
+        set_dropout(side, p)
+    for name in names:
+        setattr(config, name, p)
+
+
 def new_network(config: PretrainedConfig, form: Form = LABELS) -> nn.Module:
     """A network with the random weights that transformers gives it, not yet cut."""
     if becomes_a_pair(config, form):
@@ -91,7 +128,7 @@ def cut_network(network: nn.Module, form: Form = LABELS, *, warm: bool = False) 
 
 def empty_backbone(model: str, form: Form = LABELS) -> Backbone:
     """The backbone on the meta device: shapes and counts, no memory, no weights."""
-    config = read_config(model)
+    config = configuration(model, form)
     with torch.device("meta"):
         network = new_network(config, form)
         return cut_network(network, form, warm=becomes_a_pair(config, form))
@@ -99,7 +136,7 @@ def empty_backbone(model: str, form: Form = LABELS) -> Backbone:
 
 def random_backbone(model: str, run_seed: int, form: Form = LABELS) -> Backbone:
     """The backbone with random weights, drawn from a stream of their own."""
-    config = read_config(model)
+    config = configuration(model, form)
     with seed.stream(run_seed, "init/backbone"):
         network = new_network(config, form)
     return cut_network(network, form, warm=becomes_a_pair(config, form))
@@ -117,7 +154,7 @@ def pretrained_backbone(model: str, run_seed: int = 0, form: Form = LABELS) -> B
         ValueError: if there are no weights, if they cannot be read, or if they leave a part of the
             network unfilled.
     """
-    config, source = read_config(model), locate(model)
+    config, source = configuration(model, form), locate(model)
     if Path(source).is_dir() and not any(any(Path(source).glob(p)) for p in WEIGHTS):
         raise ValueError(
             f"--model {model}: the directory holds no weights ({', '.join(WEIGHTS)}). "
@@ -125,10 +162,11 @@ def pretrained_backbone(model: str, run_seed: int = 0, form: Form = LABELS) -> B
         )
     if not becomes_a_pair(config, form):
         loader = _loader(config, generates=form.generates)
-        network, unfilled = read_network(model, loader, form)
+        network, unfilled = read_network(model, loader, form, config=config)
         _require_filled(model, unfilled)
         return cut_network(network, form)
-    encoder, unfilled = read_network(model, _loader(config, generates=False), LABELS)
+    loader = _loader(config, generates=False)
+    encoder, unfilled = read_network(model, loader, LABELS, config=config)
     of_decoder = warm_start.decoder_config(config, form.decoder_layers)
     with seed.stream(run_seed, "init/backbone"):
         decoder, missing = read_network(

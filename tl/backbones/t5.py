@@ -48,4 +48,4 @@ def cut(model: nn.Module) -> Backbone:
     )
 
 
-FAMILY = Family(cut, generator="AutoModelForSeq2SeqLM")
+FAMILY = Family(cut, generator="AutoModelForSeq2SeqLM", dropouts=("dropout_rate",))

@@ -13,10 +13,13 @@ def _inputs(encoding: dict, index: int, filler: int) -> Inputs:
     return inputs
 
 
-def filler_id(tokenizer: PreTrainedTokenizerFast) -> int:
-    """The id that pads, or stands in an empty text: the tokenizer's pad, else its end of text."""
-    ids = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
-    return next(i for i in ids if i is not None)
+def filler_id(tokenizer: PreTrainedTokenizerFast | None) -> int:
+    """The id that pads, or stands in an empty text: the tokenizer's pad, else its end of text.
+
+    A dry run has no tokenizer, and any id will do.
+    """
+    known = () if tokenizer is None else (tokenizer.pad_token_id, tokenizer.eos_token_id)
+    return next(i for i in (*known, 0) if i is not None)
 
 
 def encode_texts(

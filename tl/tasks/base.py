@@ -82,6 +82,10 @@ class Task(ABC):
     def encode_text(self, text: str, id: str) -> Example:
         """Encode a text that has no label."""
 
+    @abstractmethod
+    def blank(self, length: int) -> Example:
+        """An example of this length without content: a dry run has no tokenizer."""
+
     def prepare(self, backbone: Backbone) -> None:
         """Note what encoding depends on; called once, before `heads`, `examples` and `collate`.
 

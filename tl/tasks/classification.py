@@ -117,6 +117,9 @@ class Classification(Task):
         inputs = encode_texts(self.tokenizer, [first], pairs, self.options.max_length)
         return Example(id, inputs[0], 0)
 
+    def blank(self, length: int) -> Example:
+        return Example("", {"input_ids": [0] * length}, 0)
+
     def prepare(self, backbone: Backbone) -> None:
         own = "mean" if backbone.kind == "encoder" else "last"
         self.pool = own if self.options.pool == "auto" else self.options.pool

@@ -144,6 +144,10 @@ class Instruction(Generating):
         first, _, second = text.partition("\t")
         return self._encode(id, first, second, "", tuple(first.split()))
 
+    def blank(self, length: int) -> Example:
+        start = length - self.options.max_answer
+        return Example("", {"input_ids": [0] * length}, Target(max(1, start), ""))
+
     def batch_labels(self, examples: list[Example], length: int) -> tuple[Tensor, int]:
         """At the position before each piece of the answer, that piece."""
         rows = []

@@ -143,6 +143,11 @@ class Multitask(Task):
     def encode_text(self, text: str, id: str) -> Example:
         raise ValueError("a text is labelled by one task; take a run of one")
 
+    def blank(self, length: int) -> Example:
+        """Of the first member."""
+        name, task = next(iter(self.members.items()))
+        return replace(task.blank(length), task=name)
+
     def _indices(self, examples: list[Example]) -> dict[str, list[int]]:
         """Which examples are whose."""
         found: dict[str, list[int]] = {name: [] for name in self.members}

@@ -79,6 +79,10 @@ class NER(Task):
         words = words_of(text)
         return self._encode([{"id": id, "tokens": words, "ner_tags": ["O"] * len(words)}])[0]
 
+    def blank(self, length: int) -> Example:
+        every = list(range(length))
+        return Example("", {"input_ids": [0] * length}, Target([0] * length, every), every)
+
     def heads(self, make_head: MakeHead) -> dict[str, nn.Module]:
         return {self.name: make_head(len(self.labels), "each")}
 

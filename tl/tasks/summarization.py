@@ -94,8 +94,9 @@ class Summarization(Generating):
                 f"{limit} word pieces only; give at most that many"
             )
         self.start_id = backbone.start_id
-        if self.start_id is None and self.tokenizer is not None:
-            ids = (self.tokenizer.bos_token_id, self.tokenizer.cls_token_id)
+        if self.start_id is None:
+            own = self.tokenizer  # None in a dry run, where any id will do
+            ids = (0,) if own is None else (own.bos_token_id, own.cls_token_id)
             self.start_id = next(id for id in ids if id is not None)
 
     def examples(self, split: str) -> list[Example]:
@@ -125,6 +126,9 @@ class Summarization(Generating):
 
     def encode_text(self, text: str, id: str) -> Example:
         return Example(id, self._encode([text])[0], self._target(""))
+
+    def blank(self, length: int) -> Example:
+        return Example("", {"input_ids": [0] * length}, Target([0] * self.options.max_summary, ""))
 
     def collate(self, examples: list[Example]) -> Batch:
         """Texts, and summaries moved one place to the right behind the start token."""

@@ -1,0 +1,104 @@
+"""What the monitor measures equals its definition, and a resumed run measures the same."""
+
+import math
+
+import pytest
+import torch
+from adapted import adapted, config_of, examples
+from torch import nn
+
+from tl import build, optim
+from tl.monitor import Monitor
+from tl.optim import ParamGroup
+
+
+def stepped(variant, family="bert", **options):
+    """A model with gradients, its monitor from before it learned, and its optimizer."""
+    model, task = adapted(variant, family, "ner", **options)
+    groups = build.param_groups(model, config_of("ner", variant, weight_decay=0.1, **options))
+    monitor, optimizer = Monitor(groups), optim.adamw(groups)
+    batch = task.collate(examples(task, [5, 2, 7, 3]))
+    model.train()
+
+    def step():
+        task.loss_sum(model(batch), batch).backward()
+        before = monitor.copies()
+        measured = monitor.gradients()
+        optimizer.step()
+        optimizer.zero_grad()
+        return measured | monitor.changes(before)
+
+    return model, groups, step
+
+
+def norm(tensors):
+    return math.sqrt(sum(float((x.double() ** 2).sum()) for x in tensors))
+
+
+@pytest.mark.parametrize("variant", ["full", "lora", "prompt random", "ia3", "features mlp mix"])
+def test_it_measures_what_it_says(variant):
+    """After two steps, against all weights of a part, one by one."""
+    _, groups, step = stepped(variant)
+    learns = [p for group in groups for p in group.params]
+    first = {p: p.detach().clone() for p in learns}
+    step()
+    second = {p: p.detach().clone() for p in learns}
+    values = step()
+    parts = {}
+    for group in groups:
+        parts.setdefault(group.name.partition("/")[0], []).extend(group.params)
+    for part, params in parts.items():
+        now = {p: p.detach() for p in params}
+        drift = norm(now[p] - first[p] for p in params)
+        update = norm(now[p] - second[p] for p in params) / norm(second[p] for p in params)
+        assert values[f"update_ratio/{part}"] == pytest.approx(update, rel=1e-4)
+        assert values[f"drift/{part}"] == pytest.approx(drift, rel=1e-4)
+        start = norm(first[p] for p in params)
+        assert values[f"drift_ratio/{part}"] == pytest.approx(drift / start, rel=1e-4)
+    assert all(math.isfinite(value) for value in values.values())
+
+
+def test_gradient_norms_are_those_of_the_groups():
+    model, groups, _ = stepped("lora")
+    monitor = Monitor(groups)
+    for p in model.parameters():
+        if p.requires_grad:
+            p.grad = torch.randn_like(p)
+    expected = {f"grad_norm/{g.name}": norm(p.grad for p in g.params) for g in groups}
+    assert monitor.gradients() == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_is_held_back_has_drift_zero_and_no_update():
+    model, _, step = stepped("full")
+    model.backbone.blocks[0].module.requires_grad_(False)
+    values = step()
+    assert "update_ratio/block00" not in values
+    assert "grad_norm/block00" not in values
+    assert values["drift/block00"] == 0.0
+    assert values["drift/block01"] > 0.0
+
+
+def test_a_part_that_starts_from_zeros_has_a_drift_but_no_ratio():
+    w = nn.Parameter(torch.zeros(3))
+    monitor = Monitor([ParamGroup("head", [w], 0.1, 0.0)])
+    w.grad = torch.ones(3)
+    before = monitor.copies()
+    with torch.no_grad():
+        w -= 2.0
+    assert monitor.changes(before) == {"drift/head": pytest.approx(2 * 3**0.5)}
+
+
+def test_weights_that_explode_are_left_out():
+    w = nn.Parameter(torch.ones(3))
+    monitor = Monitor([ParamGroup("head", [w], 0.1, 0.0)])
+    w.grad = torch.ones(3)
+    before = monitor.copies()
+    with torch.no_grad():
+        w *= 1e30
+    assert monitor.changes(before) == {}
+
+
+def test_it_copies_what_learns_and_nothing_else():
+    model, groups, _ = stepped("lora")
+    kept = set(Monitor(groups)._starts)
+    assert kept == {p for p in model.parameters() if p.requires_grad}
