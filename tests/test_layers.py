@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 # From bottom to top. A name stands for a file, or for all files of a folder that have no row.
 LAYERS = [
-    ["tl.options", "tl.runs", "tl.seed", "tl.losses", "tl.metrics", "tl.device"],
+    ["tl.options", "tl.lock", "tl.runs", "tl.seed", "tl.losses", "tl.metrics", "tl.device"],
     ["tl.offline", "tl.tables"],
     [
         "tl.registry",
@@ -45,7 +45,7 @@ LAYERS = [
     ["tl.model"],
     ["tl.build"],
     ["tl.zero_shot"],
-    ["tl.evaluate", "tl.dump", "tl.trained", "tl.exchange.plain"],
+    ["tl.evaluate", "tl.resume", "tl.dump", "tl.trained", "tl.exchange.plain"],
     ["tl.exchange.peft"],
     ["tl.exchange.peft_import"],
     ["tl.checkpoint.__main__"],

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tl.config import Command, Config
-from tl.options import add_options, collect
+from tl.options import add_options, collect, flag_of
 from tl.registry import STRATEGIES, TASKS, options_of, summary, target
 
 
@@ -159,19 +159,30 @@ def parse(argv: list[str]) -> tuple[Config, Command]:
     typed, unread = parser.parse_known_args(argv)
     _refuse_unknown(unread, parser)
     if choice.resume is not None:
-        _refuse_changes(typed)
+        config, _ = parse(["--config", str(path)])
+        _refuse_changes(typed, config)
+        return config, collect(typed, Command)
     args, unread = parser.parse_known_args([*words, *argv])
     _refuse_unknown(unread, parser)
     return _configuration(args), collect(args, Command)
 
 
-def _refuse_changes(typed: argparse.Namespace) -> None:
-    changed = [name for name in vars(typed) if name not in ("resume", "json")]
+def _refuse_changes(typed: argparse.Namespace, config: Config) -> None:
+    """Raise ValueError if something typed beside --resume is not as in the run."""
+    of_run, changed = config.flags(), []
+    for name, value in vars(typed).items():
+        prefix, _, last = name.rpartition(".")
+        flag = flag_of(last, prefix)
+        if name in ("resume", "json", "save_minutes"):
+            continue
+        if flag not in of_run:
+            raise ValueError(f"{flag} has no meaning beside --resume; leave it out")
+        if value != of_run[flag]:
+            changed.append(f"{flag} {value}, but the run has {of_run[flag]}")
     if changed:
-        flag = "--" + changed[0].replace("_", "-")
         raise ValueError(
-            f"--resume goes on with the run's own options, but {flag} was given too. "
-            f"Leave it out, or start a new run with --config RUN/config.json {flag} …"
+            f"--resume goes on with the run's own options. Given: {'; '.join(changed)}. Leave that "
+            "out, or start a new run with --config RUN/config.json and these options"
         )
 
 
