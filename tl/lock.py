@@ -4,7 +4,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
@@ -44,7 +44,7 @@ def only_writer(directory: Path, lock: Path) -> Iterator[None]:
         lock.unlink(missing_ok=True)  # while it is held: see `_acquire`
         held.close()
         for path in made:
-            if path.is_dir() and not any(path.iterdir()):
+            with suppress(OSError):  # something was written there, or it is gone already
                 path.rmdir()
 
 
