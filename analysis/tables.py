@@ -1,7 +1,6 @@
 """Tables of finished runs: scores over seeds, and what they cost, a row per configuration."""
 
 import argparse
-import json
 import re
 import shlex
 import statistics
@@ -12,25 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis.finished import SCORES, Finished, find, read
 from analysis.text import aligned
-from tl.runs import Run, write_atomically
+from tl.runs import write_atomically
 
-SCORES = {  # by task; another task shows the metric that chose its best epoch
-    "classification": ("accuracy", "f1_macro"),
-    "ner": ("precision", "recall", "f1"),
-    "summarization": ("rouge1", "rouge2", "rougeL"),
-}
 BEGIN, END = "<!-- tables:begin -->", "<!-- tables:end -->"
 MIB = 2**20
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A finished run: where it lies, its `result.json`, and the name of its device."""
-
-    path: Path
-    result: dict
-    device: str
 
 
 @dataclass(frozen=True)
@@ -81,36 +67,6 @@ class Table:
     metric: str
     split: str  # "test", or "validation" where the data have no test split
     rows: tuple[Row, ...]
-
-
-def find(paths: list[Path]) -> tuple[list[Run], list[Run]]:
-    """The finished and the unfinished runs in these directories and below them.
-
-    `reference` counts only where it is named itself: `runs` alone means the reader's own runs.
-    """
-    folders = set()
-    for path in paths:
-        if not path.is_dir():
-            raise ValueError(f"there is no directory {path}")
-        for config in path.rglob("config.json"):
-            if "reference" not in config.relative_to(path).parts:
-                folders.add(config.parent.resolve())
-    runs = [Run(folder) for folder in sorted(folders)]
-    finished = [run for run in runs if run.result.is_file()]
-    # The directory of a model has a config.json too, but only a run has an env.json.
-    return finished, [run for run in runs if run.env.is_file() and run not in finished]
-
-
-def read(run: Run) -> Finished:
-    """Read a finished run; ValueError if its `result.json` is older than what is needed here."""
-    result = run.read_result()
-    if "command" not in result:
-        raise ValueError(
-            f"{run.result} has no command; leave this run out, or repeat it: "
-            f"python train.py --config {run.config} --overwrite"
-        )
-    device = json.loads(run.env.read_text(encoding="utf-8"))["device"]
-    return Finished(run.path, result, device)
 
 
 def load(paths: list[Path]) -> list[Table]:

@@ -9,7 +9,8 @@ ROOT = Path(__file__).parents[1]
 
 # From bottom to top. A name stands for a file, or for all files of a folder that have no row.
 LAYERS = [
-    ["tl.options", "tl.lock", "tl.runs", "tl.seed", "tl.losses", "tl.metrics", "tl.device"],
+    ["tl.options", "tl.lock", "tl.json_files", "tl.seed", "tl.losses", "tl.metrics", "tl.device"],
+    ["tl.runs"],
     ["tl.offline", "tl.tables"],
     [
         "tl.registry",
@@ -84,6 +85,7 @@ LIGHT = (
     "tl.config",
     "tl.command_line",
     "tl.runs",
+    "tl.json_files",
     "tl.tables",
     "train",
 )

@@ -2,12 +2,12 @@
 
 import argparse
 import difflib
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 from tl.config import Command, Config
+from tl.json_files import read_object
 from tl.options import add_options, collect, flag_of
 from tl.registry import STRATEGIES, TASKS, options_of, summary, target
 
@@ -66,12 +66,10 @@ def read_saved(path: Path, advice: str) -> dict:
     """
     if not path.is_file():
         raise ValueError(f"there is no file {path}; {advice}")
-    try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a JSON file: {error}") from None
-    if not isinstance(saved, dict):
-        raise ValueError(f"{path} must hold one JSON object, as a run's config.json does")
+    saved = read_object(path)
+    for name in ("strategy_options", "task_options"):
+        if not isinstance(saved.get(name) or {}, dict):
+            raise ValueError(f"{path}: {name} must hold one JSON object")
     return saved
 
 
@@ -147,8 +145,8 @@ def parse(argv: list[str]) -> tuple[Config, Command]:
         saved = read_saved(path, "--config takes a run directory or its config.json")
     words = _saved_words(saved, choice)
     for what, table in (("task", TASKS), ("strategy", STRATEGIES)):
-        name = getattr(choice, what) or saved.get(what)
-        if name is None:
+        name = str(getattr(choice, what) or saved.get(what) or "")
+        if not name:
             words = [word.partition("=")[0] for word in argv if word.startswith("--")]
             near = difflib.get_close_matches(f"--{what}", words, n=1, cutoff=0.7)
             hint = f" Did you mean it by {near[0]}?" if near else ""

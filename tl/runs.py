@@ -15,8 +15,20 @@ from typing import BinaryIO
 
 import numpy as np
 
+from tl.json_files import is_number, read_known, read_objects
+
 PARTIAL = ".partial"  # how the name of a file ends that is not complete yet
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scikit-learn", "seqeval")
+
+RESULT = {  # what is read again of a result.json, and its kind
+    **dict.fromkeys(("command", "task", "data", "data_name", "data_fingerprint"), str),
+    **dict.fromkeys(("strategy", "metric"), str),
+    **dict.fromkeys(("seed", "train_examples", "best_epoch", "checkpoint_bytes"), int),
+    **dict.fromkeys(("trainable_parameters", "total_parameters"), int),
+    "train_seconds": float,
+    "parameter_groups": list,
+    **dict.fromkeys(("scores", "scores_before", "peak_memory_mib"), dict),
+}
 
 
 @contextmanager
@@ -118,13 +130,15 @@ class Run:
             raise ValueError(f"{self.path} is no run directory: it has no config.json")
 
     def read_env(self) -> dict:
-        return json.loads(self.env.read_text(encoding="utf-8"))
+        """Where the run was made; ValueError if that cannot be read."""
+        return read_known(self.env, {"device": str, "data_fingerprint": str})
 
     def read_result(self) -> dict:
         """The result of a finished run.
 
         Raises:
-            ValueError: if the directory is no run, or the run is not finished.
+            ValueError: if the directory is no run, the run is not finished, or what it wrote cannot
+                be read.
         """
         self.require()
         if not self.result.is_file():
@@ -132,7 +146,22 @@ class Run:
                 f"the run in {self.path} is not finished; go on with: "
                 f"python train.py --resume {self.path}"
             )
-        return json.loads(self.result.read_text(encoding="utf-8"))
+        result = read_known(self.result, RESULT)
+        for name in ("scores", "scores_before"):
+            for split, scores in result.get(name, {}).items():
+                if not (isinstance(scores, dict) and all(map(is_number, scores.values()))):
+                    raise ValueError(f"{self.result}: its {name} of {split} are no numbers")
+        if not is_number(result.get("peak_memory_mib", {"total": 0}).get("total")):
+            raise ValueError(f"{self.result}: its peak_memory_mib has no total")
+        return result
+
+    def read_metrics(self) -> list[dict]:
+        """The lines of `metrics.jsonl`; ValueError if one of them cannot be read."""
+        records = read_objects(self.metrics)
+        for i, record in enumerate(records, 1):
+            if "step" not in record or not all(map(is_number, record.values())):
+                raise ValueError(f"{self.metrics}, line {i}: expected a step and numbers by name")
+        return records
 
 
 def check_free(path: Path, *, overwrite: bool) -> Run:

@@ -69,6 +69,10 @@ def _parse_json(text: str, path: Path, first_line: int) -> Any:
             f"{path}, line {first_line + error.lineno - 1}: bad JSON ({error.msg} at column "
             f"{error.colno}); expected one JSON object per line, or one list of objects"
         ) from None
+    except (RecursionError, ValueError):  # limits of Python's own
+        raise ValueError(
+            f"{path}, line {first_line}: JSON nested too deeply, or too long a number"
+        ) from None
 
 
 def read_csv(path: Path, encoding: str) -> list[Record]:
