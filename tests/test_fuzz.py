@@ -1,24 +1,19 @@
-"""Whatever stands in a file: it is read, or refused with a clear message; nothing else happens.
+"""Whatever stands in a file: it is read, or refused with a clear message; nothing else happens."""
 
-Valid files are cut, flipped, spliced and stuffed; values of JSON are exchanged for others.
-"""
-
-import argparse
 import contextlib
 import hashlib
 import io
 import json
-import signal
-from dataclasses import dataclass
+import shlex
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from fuzzing import Loader, fuzz
 from tiny import sentiment_records, tagged_records
 
-from analysis import tables
+from analysis import curves, finished, tables
 from tl.checkpoint import load_learned, read_metadata, save_learned
 from tl.checkpoint.state import FORMAT, NAME, SEAL_BYTES, load_state, save_state
 from tl.command_line import parse
@@ -26,135 +21,8 @@ from tl.data import sources
 from tl.registry import TASKS, resolve
 from tl.runs import Run
 
-FEW = 25
+FEW = 20
 MANY = 100_000  # in all
-PIECES = [
-    *(b"", b"\x00", b"\xff", b"\xff\xfe", b"\xef\xbb\xbf", b"\x85", b"\r", b"\n\n", b"\t"),
-    *(b'"', b",", b"NaN", b"-Infinity", b"null", b"[]", b"{}", b"1e999", b"-1", b"\\ud800"),
-    *(b"O", b"B-", b"I-X", b"=", b"--", "\u2028ж".encode(), b"a" * 200_000),
-    *(b"9" * 5000, b"[" * 5000, b'{"a":' * 5000),  # more than Python's own limits
-]
-
-
-@dataclass(frozen=True)
-class Loader:
-    """A reader of one file: its name, a valid content, and how it is read in its folder."""
-
-    name: str
-    valid: bytes
-    read: callable
-
-    def values(self):
-        """Contents that were valid once."""
-        changed = st.just(self.valid)
-        if self.name.endswith(".json"):
-            changed = st.one_of(changed, exchanged(json.loads(self.valid)))
-        return st.builds(mutated, changed, st.lists(edits, max_size=4))
-
-
-edits = st.tuples(
-    st.sampled_from(["cut", "flip", "insert", "delete", "copy", "overwrite"]),
-    st.floats(0, 1),
-    st.floats(0, 1),
-    st.one_of(st.sampled_from(PIECES), st.binary(max_size=6)),
-)
-json_values = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5),
-              st.sampled_from(["ner", "full", "", "--", "../x", -1, 10**400, 1e300])),
-    lambda inner: st.one_of(st.lists(inner, max_size=3),
-                            st.dictionaries(st.text(max_size=5), inner, max_size=3)),
-    max_leaves=5,
-)  # fmt: skip
-
-
-def mutated(content, changes):
-    for how, place, length, piece in changes:
-        i = int(place * len(content))
-        j = i + int(length * length * (len(content) - i))
-        if how == "cut":
-            content = content[:i]
-        elif how == "flip" and i < len(content):
-            content = content[:i] + bytes([content[i] ^ (1 << int(length * 7))]) + content[i + 1 :]
-        elif how == "insert":
-            content = content[:i] + piece + content[i:]
-        elif how == "delete":
-            content = content[:i] + content[j:]
-        elif how == "copy":
-            content = content[:i] + content[i:j] + content[i:]
-        elif how == "overwrite":
-            content = content[:i] + piece + content[i + len(piece) :]
-    return content[:1_000_000]
-
-
-def places(value, at=()):
-    """The way to every value inside a JSON value."""
-    yield at
-    if isinstance(value, dict | list):
-        keys = value if isinstance(value, dict) else range(len(value))
-        for key in keys:
-            yield from places(value[key], (*at, key))
-
-
-def exchanged(value):
-    """The text of a JSON value in which one part is another, or missing, or doubled."""
-
-    def put(at, new, how):
-        if not at:
-            return json.dumps(new).encode()
-        whole = json.loads(json.dumps(value))
-        inner = whole
-        for key in at[:-1]:
-            inner = inner[key]
-        if how == "drop":
-            del inner[at[-1]]
-        else:
-            inner[at[-1]] = new
-        return json.dumps(whole).encode()
-
-    return st.builds(
-        put, st.sampled_from(list(places(value))), json_values, st.sampled_from(["put", "drop"])
-    )
-
-
-def clear(error, path):
-    """Whether an error is one that a user can act on: of our own kinds, and with a place in it."""
-    if isinstance(error, OSError):
-        return True
-    of_ours = type(error) in (ValueError, argparse.ArgumentError)
-    # A file, a data set, an option, or a name that is not known.
-    return of_ours and any(part in str(error) for part in (path.name, "data '", "--", "Known: "))
-
-
-def fuzz(loader, folder, n):
-    path = folder / loader.name
-    path.parent.mkdir(exist_ok=True)
-
-    def hangs(*_):
-        raise AssertionError("it hangs")
-
-    @settings(
-        max_examples=n, deadline=None, database=None, derandomize=n == FEW,
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    @given(loader.values())
-    def check(content):
-        path.write_bytes(content)
-        signal.alarm(30)
-        refused = None
-        try:
-            loader.read(path)
-        except (ValueError, OSError, argparse.ArgumentError) as error:
-            refused = error
-        finally:
-            signal.alarm(0)
-        assert refused is None or clear(refused, path), repr(refused)
-
-    before = signal.signal(signal.SIGALRM, hangs)
-    try:
-        check()
-    finally:
-        signal.signal(signal.SIGALRM, before)
-
 
 # What reads a file.
 
@@ -173,10 +41,7 @@ def as_data(task):
 def configuration(path):
     config, _ = parse(["--config", str(path)])
     assert config.run_name
-    again, _ = (
-        parse(config.command().split(" ")[2:]) if "'" not in config.command() else (config, 0)
-    )
-    assert again.flags().keys() == config.flags().keys()
+    assert parse(shlex.split(config.command())[2:])[0].to_json() == config.to_json()
 
 
 def accept(_):
@@ -192,6 +57,12 @@ def result(path):
         for table in tables.load([path.parent]):
             assert tables.plain(table)
             assert tables.markdown(table)
+
+
+def drawn(path):
+    run = Run(path.parent)
+    found = run.read_result()
+    assert curves.sentence(curves.compute(finished.history(run, found), found))
 
 
 def learned(path):
@@ -241,6 +112,11 @@ RESULT = {
     "parameter_groups": [{"name": "head", "count": 3, "lr": 0.1, "weight_decay": 0.0}],
     "peak_memory_mib": {"total": 100.0}, "checkpoint_bytes": 1000,
 }  # fmt: skip
+METRICS = jsonl([
+    {"step": 0, "validation/f1": 0.1},
+    {"step": 1, "train/loss": 2.0, "grad_norm/head": 3.0, "lr/head": 0.1},
+    {"step": 3, "epoch": 1, "train/loss_of_epoch": 1.5, "validation/f1": 0.5},
+])  # fmt: skip
 ENV = {"device": "cpu", "data_fingerprint": "0123", "git_commit": None}
 STATE = {
     "progress": {"epoch": 1}, "learned": {"A": torch.ones(2, 3)}, "best": None,
@@ -252,8 +128,6 @@ STATE = {
 
 def content_of(write, name):
     """What a function writes under a name, as bytes."""
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder))
         return (Path(folder) / name).read_bytes()
@@ -278,6 +152,8 @@ LOADERS = {
     "resume": Loader("config.json", CONFIG, resumed),
     "result": Loader("result.json", json.dumps(RESULT).encode(), result),
     "environment": Loader("env.json", json.dumps(ENV).encode(), result),
+    "result, for curves": Loader("result.json", json.dumps(RESULT).encode(), drawn),
+    "metrics": Loader("metrics.jsonl", METRICS, drawn),
     "weights": Loader("learned.safetensors", content_of(write_learned, "f"), learned),
     "checkpoint": Loader("checkpoint/state.pt", STATE_FILE, state),
     "checkpoint with a seal": Loader("checkpoint/state.pt", STATE_FILE, resealed),
@@ -290,6 +166,7 @@ def folder(tmp_path):
     (tmp_path / "config.json").write_bytes(CONFIG)
     (tmp_path / "env.json").write_text(json.dumps(ENV))
     (tmp_path / "result.json").write_text(json.dumps(RESULT))
+    (tmp_path / "metrics.jsonl").write_bytes(METRICS)
     return tmp_path
 
 

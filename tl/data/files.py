@@ -127,8 +127,12 @@ def _header(row: list[str], path: Path) -> list[str]:
 
 def _delimiter(text: str) -> str:
     """The one of `,` `;` and tab that cuts the first row into the most columns."""
+    first = text.lstrip("\n").split("\n", 1)[0]
 
     def n_columns(delimiter: str) -> int:
-        return len(next(csv.reader([text.lstrip("\n").split("\n", 1)[0]], delimiter=delimiter), []))
+        try:
+            return len(next(csv.reader([first], delimiter=delimiter), []))
+        except csv.Error:  # said with its line when the file is read
+            return 0
 
     return max(",;\t", key=n_columns)
