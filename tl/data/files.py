@@ -8,6 +8,7 @@ import codecs
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -127,12 +128,9 @@ def _header(row: list[str], path: Path) -> list[str]:
 
 def _delimiter(text: str) -> str:
     """The one of `,` `;` and tab that cuts the first row into the most columns."""
-    first = text.lstrip("\n").split("\n", 1)[0]
+    first = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
 
     def n_columns(delimiter: str) -> int:
-        try:
-            return len(next(csv.reader([first], delimiter=delimiter), []))
-        except csv.Error:  # said with its line when the file is read
-            return 0
+        return len(next(csv.reader([first], delimiter=delimiter), []))
 
     return max(",;\t", key=n_columns)
