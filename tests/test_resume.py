@@ -134,6 +134,12 @@ def test_a_checkpoint_of_another_run_is_refused(name, value, part, unfinished_ru
     assert unfinished_run.checkpoint.read_bytes() == before
 
 
+def test_a_checkpoint_of_a_version_that_counts_otherwise_is_refused(unfinished_run, capsys):
+    change_state(unfinished_run, lambda state: state["progress"].update(n_tokens=9))
+    words = ["--resume", str(unfinished_run.path)]
+    refused(words, capsys, "was saved by another version of tl", "n_tokens, this one epoch, step")
+
+
 def test_a_checkpoint_whose_weights_do_not_fit_is_refused(unfinished_run, capsys):
     change_state(unfinished_run, lambda state: state["learned"].pop(min(state["learned"])))
     refused(["--resume", str(unfinished_run.path)], capsys, "does not fit the model: backbone")

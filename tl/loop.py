@@ -224,6 +224,8 @@ class Trainer:
         progress.step_of_epoch, progress.loss_sum, progress.n_targets = 0, 0.0, 0
         if scores[self.task.metric] > progress.best_score:
             progress.best_score, progress.best_epoch = scores[self.task.metric], progress.epoch
+            # Before the checkpoint, which cannot be lost by it: killed in between, the run goes on
+            # from the checkpoint before, and that puts its own weights back (`restore_best`).
             save_learned(self.run.learned, self.model.learned(), self.setup.metadata())
         self.save()
         best = "  (best so far)" if progress.best_epoch == progress.epoch else ""
@@ -263,7 +265,8 @@ class Trainer:
         return progress.best_epoch == progress.epoch > 0 and progress.step_of_epoch == 0
 
     def _restore(self) -> None:
-        state = load_state(self.run, partial(check_belongs, self.setup), self.report)
+        counted = list(asdict(self.progress))
+        state = load_state(self.run, partial(check_belongs, self.setup, counted), self.report)
         self.progress = Progress(**state["progress"])
         self.scores_before = state["scores_before"]
         with torch.no_grad():

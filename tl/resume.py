@@ -25,12 +25,21 @@ def belongs_to(setup: Setup) -> dict[str, object]:
     }
 
 
-def check_belongs(setup: Setup, state: State) -> None:
-    """Raise ValueError for a state of another run; the message begins with a verb."""
+def check_belongs(setup: Setup, counted: list[str], state: State) -> None:
+    """Raise ValueError for a state of another run; the message begins with a verb.
+
+    Args:
+        setup: the run.
+        counted: the names in a state's `progress`.
+        state: what was read.
+    """
     for what, now in belongs_to(setup).items():
         then = state["belongs_to"].get(what)
         if then != now:
             raise ValueError(f"was saved with {what} {then}, now it is {now}")
+    if list(state["progress"]) != counted:
+        then, now = ", ".join(state["progress"]), ", ".join(counted)
+        raise ValueError(f"was saved by another version of tl: it counts {then}, this one {now}")
     learned, saved = setup.model.learned(), state["learned"]
     differ = learned.keys() ^ saved.keys()
     differ |= {n for n in learned.keys() - differ if saved[n].shape != learned[n].shape}

@@ -46,7 +46,7 @@ UNREADABLE = (  # what torch.load raises for archives of something else
 )
 
 
-class Hashed(io.RawIOBase):
+class Hashed:
     """A file to write to, and the digest of what was written."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -55,6 +55,9 @@ class Hashed(io.RawIOBase):
     def write(self, content: bytes) -> int:
         self.digest.update(content)
         return self.file.write(content)
+
+    def flush(self) -> None:
+        self.file.flush()
 
 
 def save_state(run: Run, state: dict[str, object]) -> None:
