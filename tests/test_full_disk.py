@@ -84,6 +84,7 @@ def test_a_disk_that_is_full_at_the_start_leaves_nothing(
     assert not (tmp_path / "runs").exists()
 
 
+SLOW = pytest.mark.slow
 LATER = {  # which of the files of that name, and how many bytes of it still fit
     "the first metrics": ("metrics.jsonl", 0, 20),
     "metrics of the second epoch": ("metrics.jsonl", 6, 0),
@@ -95,9 +96,13 @@ LATER = {  # which of the files of that name, and how many bytes of it still fit
     "predictions": ("test.npz.partial", 0, 300),
     "the result": ("result.json.partial", 0, 300),
 }
+TRIED = ("metrics of the second epoch", "the first weights", "the second one, amid its weights")
 
 
-@pytest.mark.parametrize("place", LATER.values(), ids=LATER)
+@pytest.mark.parametrize("place", [
+    pytest.param(place, id=name, marks=[] if name in TRIED else SLOW)
+    for name, place in LATER.items()
+])  # fmt: skip
 def test_a_disk_that_is_full_later_spoils_nothing(
     place, disk, finished, basic, here, tmp_path, capsys
 ):

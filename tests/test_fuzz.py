@@ -21,7 +21,7 @@ from tl.data import sources
 from tl.registry import TASKS, resolve
 from tl.runs import Run
 
-FEW = 20
+FEW = 12
 MANY = 100_000  # in all
 
 # What reads a file.
