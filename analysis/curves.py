@@ -1,7 +1,6 @@
 """Curves of one run: loss and score; gradients, updates and drift of each layer."""
 
 import argparse
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from analysis.finished import history
 from analysis.plotting import BLUE, ORANGE, PALE, SILVER, label_end, save, styled
 from tl.runs import Run, write_json
 
@@ -205,8 +205,7 @@ def read(run: Run, result: dict) -> Curves:
     Raises:
         ValueError: if no step or no epoch was recorded.
     """
-    lines = run.metrics.read_text(encoding="utf-8").splitlines()
-    return compute([json.loads(line) for line in lines], result)
+    return compute(history(run, result), result)
 
 
 def draw_all(run: Run, result: dict, out: Path) -> list[Path]:

@@ -9,15 +9,10 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.finished import Finished, Spread, find, in_short, options_of, read
+from analysis.finished import SCORES, Finished, Spread, find, in_short, options_of, read
 from analysis.text import aligned, markdown_table
 from tl.runs import write_atomically
 
-SCORES = {  # by the metric that chose the best epoch: what is shown with it
-    "f1_macro": ("accuracy", "f1_macro"),
-    "f1": ("precision", "recall", "f1"),
-    "rougeL": ("rouge1", "rouge2", "rougeL"),
-}
 BEGIN, END = "<!-- tables:begin -->", "<!-- tables:end -->"
 MIB = 2**20
 
