@@ -95,7 +95,10 @@ def measures(page: Calibration) -> dict[str, float]:
 
 
 def pooled(tables: Sequence[Table]) -> Table:
-    """The table of all answers together, of tables with bins of equal width."""
+    """The table of all answers together, of tables with bins of equal width.
+
+    Several seeds answer the same examples, so an interval is that of as many answers as one has.
+    """
     edges = np.unique(np.concatenate([table.lower for table in tables]))
     place = [np.searchsorted(edges, table.lower) for table in tables]
     count, sums, hits, upper = (np.zeros(len(edges)) for _ in range(4))
@@ -104,7 +107,7 @@ def pooled(tables: Sequence[Table]) -> Table:
         sums[own] += table.count * table.confidence
         hits[own] += table.count * table.accuracy
         upper[own] = table.upper
-    low, high = wilson(hits, count)
+    low, high = wilson(hits / len(tables), count / len(tables))
     return Table(edges, upper, count.astype(int), sums / count, hits / count, low, high)
 
 

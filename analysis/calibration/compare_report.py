@@ -14,6 +14,7 @@ SHOWN = {
     "brier": "Brier", "nll": "NLL", "ece_mended": "ECE, T", "l2_mended": "L2, T",
     "nll_mended": "NLL, T",
 }  # fmt: skip
+FEW = 20  # a bin of fewer answers says little
 COLORS = (ORANGE, BLUE, "#009e73", "#cc79a7", "#56b4e9", "#e69f00", INK)
 
 
@@ -103,12 +104,17 @@ def plot_gaps(axes: Axes, found: Comparison) -> None:
     ends = []
     for color, group in zip(COLORS * 9, found.groups, strict=False):
         table = group.table
-        bars = [table.accuracy - table.low, table.high - table.accuracy]
-        axes.errorbar(
-            table.confidence, table.gap, bars, fmt="o-", color=color, capsize=2, elinewidth=0.7
-        )
-        ends.append((float(table.gap[-1]), group.label, color, float(table.confidence[-1])))
-    axes.set(title="accuracy − confidence, all seeds together", xlabel="confidence", xlim=(0, 1.02))
+        shown = table.count >= FEW
+        gap, x = table.gap[shown], table.confidence[shown]
+        bars = [(table.accuracy - table.low)[shown], (table.high - table.accuracy)[shown]]
+        axes.errorbar(x, gap, bars, fmt="o-", color=color, capsize=2, elinewidth=0.7)
+        if len(x):
+            ends.append((float(gap[-1]), group.label, color, float(x[-1])))
+    axes.set(
+        title=f"accuracy − confidence, seeds together; bins of {FEW} answers or more",
+        xlabel="confidence",
+        xlim=(0, 1.02),
+    )
     low, high = axes.get_ylim()
     axes.text(0.01, high, "too doubtful", color=GREY, fontsize=8, va="top")
     axes.text(0.01, low, "too sure", color=GREY, fontsize=8, va="bottom")
@@ -160,4 +166,5 @@ def plot_differences(axes: Axes, found: Comparison) -> None:
             axes.plot(one.mean, y + shift, mark, color=color, fillstyle=fill)
     axes.set_yticks(places, others)
     axes.grid(visible=False, axis="y")
+    axes.margins(x=0.1)
     axes.set(title=f"L2 less that of {found.against}, 95%", ylim=(places[-1] - 0.6, 0.6))

@@ -37,14 +37,15 @@ def _honesty(page: Calibration) -> str:
     excess = found.confidence - found.accuracy
     verdict = "which chance alone explains" if found.ece.is_chance else "which is no chance"
     n_bins = f" That is few for {len(found.mass.count)} bins." if found.n < 150 else ""
+    ece = found.ece
     return (
         f"{page.split}: {found.n:,} {_what(page)}, {short(found.accuracy)} of them right at a mean "
         f"confidence of {short(found.confidence)}, {'too sure' if excess > 0 else 'too doubtful'} "
-        f"by {short(abs(excess))} in the mean. The ECE is {short(found.ece.value)}, {verdict}: a "
-        f"calibrated model with these confidences shows {short(found.ece.expected)} on average, and "
-        f"more than {short(found.ece.upper)} once in twenty times (p = {short(found.ece.p_value)})."
-        f" Without what chance adds, the L2 error is {short(found.debiased_l2)} "
-        f"[{short(low)}, {short(high)}].{n_bins}"
+        f"by {short(abs(excess))} in the mean. The ECE is {short(ece.value)}, {verdict}: a "
+        f"calibrated model with these confidences shows {short(ece.expected)} on average, and more "
+        f"than {short(ece.upper)} once in twenty times (p = {short(ece.p_value)}). Without what "
+        f"chance adds, the L2 error is {short(found.debiased_l2)} [{short(low)}, {short(high)}]."
+        f"{n_bins}"
     )
 
 
