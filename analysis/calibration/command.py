@@ -114,21 +114,23 @@ def run_several(runs: list[Run], arguments: argparse.Namespace) -> None:
     for one in runs:
         by_name[re.sub(r"--s\d+$", "", one.path.name)].append(read(one))
     sorted_runs = [distinct_seeds(some) for some in by_name.values()]
-    groups, first = [], None
-    for label, some in zip(labels(sorted_runs), sorted_runs, strict=True):
+    names = labels(sorted_runs)
+    against = compare.choose(names, arguments.against)
+    loaded = [
+        [load(Run(one.path), arguments, arguments.member) for one in some] for some in sorted_runs
+    ]
+    refuse_other_tests(sorted_runs, loaded)
+    groups = []
+    for name, some, halves in zip(names, sorted_runs, loaded, strict=True):
         pages = []
-        for one in some:
-            test, calibration = load(Run(one.path), arguments, arguments.member)
-            first = first or (one, test, calibration)
-            refuse_other_test(first[0], first[1], one, test)
-            name = title(Run(one.path), arguments.member)
-            print(f"{name} ({label})", file=sys.stderr)
+        for one, (test, calibration) in zip(some, halves, strict=True):
+            print(f"{name}, seed {one.result['seed']}: {one.path}", file=sys.stderr)
             pages.append(page.compute(name, test, calibration, arguments.bins))
         seeds = [one.result["seed"] for one in some]
-        groups.append(compare.group(label, some[0].result["trainable_parameters"], seeds, pages))
-    one, test, calibration = first
-    head = f"{arguments.member or one.result['task']} on {one.result['data_name']}"
-    found = compare.compute(head, test.split, calibration.split, groups, arguments.against)
+        groups.append(compare.group(name, some[0].result["trainable_parameters"], seeds, pages))
+    first, (test, calibration) = sorted_runs[0][0].result, loaded[0][0]
+    head = f"{arguments.member or first['task']} on {first['data_name']}"
+    found = compare.compute(head, test.split, calibration.split, groups, against)
     save(compare_report.figure(found), arguments.out / "calibration.png")
     text = compare_report.sentence(found)
     write_json(arguments.out / "calibration.json", plain(found) | {"sentence": text})
@@ -157,16 +159,19 @@ def labels(groups: list[list[Finished]]) -> list[str]:
     return names
 
 
-def refuse_other_test(
-    first: Finished, test: Predictions, one: Finished, other: Predictions
+def refuse_other_tests(
+    groups: list[list[Finished]], loaded: list[list[tuple[Predictions, Predictions]]]
 ) -> None:
-    """Raise ValueError unless both runs were scored on the same examples."""
-    same = test.names == other.names and np.array_equal(test.ids, other.ids)
-    if not (same and np.array_equal(test.labels, other.labels)):
-        raise ValueError(
-            f"{first.path} and {one.path} have other examples in {test.split}, so they cannot be "
-            "compared; give runs of one task and one version of the data"
-        )
+    """Raise ValueError unless all runs were scored on the same examples."""
+    test = loaded[0][0][0]
+    for some, halves in zip(groups, loaded, strict=True):
+        for one, (other, _) in zip(some, halves, strict=True):
+            same = test.names == other.names and np.array_equal(test.ids, other.ids)
+            if not (same and np.array_equal(test.labels, other.labels)):
+                raise ValueError(
+                    f"{groups[0][0].path} and {one.path} have other examples in {test.split}, so "
+                    "they cannot be compared; give runs of one task and one version of the data"
+                )
 
 
 def plain(value: object) -> object:

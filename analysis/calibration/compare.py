@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr, stdtrit  # Student's t: distribution and quantile
 
 from analysis.calibration.bins import Table, wilson
 from analysis.calibration.page import Calibration
@@ -111,8 +111,24 @@ def pooled(tables: Sequence[Table]) -> Table:
     return Table(edges, upper, count.astype(int), sums / count, hits / count, low, high)
 
 
+def choose(labels: Sequence[str], against: str | None) -> str:
+    """Whom the others are compared with: whom one names, else "full", else the first.
+
+    Raises:
+        ValueError: if no group has that label, or there is only one.
+    """
+    if len(labels) < 2:
+        raise ValueError(
+            f"all these runs are of one configuration, {labels[0]}; a comparison takes two, such "
+            "as --strategy full and --strategy lora"
+        )
+    if against is not None and against not in labels:
+        raise ValueError(f"--against {against}: no such runs; there are {', '.join(labels)}")
+    return against or ("full" if "full" in labels else labels[0])
+
+
 def compute(
-    title: str, split: str, calibrated_on: str, groups: Sequence[Group], against: str | None = None
+    title: str, split: str, calibrated_on: str, groups: Sequence[Group], against: str
 ) -> Comparison:
     """Compare groups with one of them.
 
@@ -120,26 +136,14 @@ def compute(
         title: what is compared on.
         split: what was scored.
         calibrated_on: what maps were fitted on.
-        groups: with labels of their own.
-        against: the label of one; None: "full" if there is one, else that which learns most.
-
-    Raises:
-        ValueError: if no group has that label, or there is only one.
+        groups: with labels of their own, two or more.
+        against: the label of one.
     """
     groups = sorted(groups, key=lambda one: -one.learning)
-    labels = [one.label for one in groups]
-    if len(groups) < 2:
-        raise ValueError(
-            f"all these runs are of one configuration, {labels[0]}; a comparison takes two, such "
-            "as --strategy full and --strategy lora"
-        )
-    if against is not None and against not in labels:
-        raise ValueError(f"--against {against}: no such runs; there are {', '.join(labels)}")
-    chosen = against or ("full" if "full" in labels else labels[0])
-    base = groups[labels.index(chosen)]
+    (base,) = [one for one in groups if one.label == against]
     others = [one for one in groups if one is not base]
     found = [d for name in MEASURES for d in _differences(others, base, name)]
-    return Comparison(title, split, calibrated_on, chosen, tuple(groups), tuple(found))
+    return Comparison(title, split, calibrated_on, against, tuple(groups), tuple(found))
 
 
 def _differences(others: Sequence[Group], base: Group, measure: str) -> list[Difference]:
@@ -178,8 +182,8 @@ def paired(one: Group, base: Group, measure: str) -> Difference:
     if n == 1:
         return Difference(one.label, measure, tuple(seeds), mean, None, None, None)
     error = float(gaps.std(ddof=1) / np.sqrt(n))
-    half = float(stats.t.ppf(0.975, n - 1)) * error
-    p = float(2 * stats.t.sf(abs(mean) / error, n - 1)) if error > 0 else float(mean == 0)
+    half = float(stdtrit(n - 1, 0.975)) * error
+    p = float(2 * stdtr(n - 1, -abs(mean) / error)) if error > 0 else float(mean == 0)
     return Difference(one.label, measure, tuple(seeds), mean, mean - half, mean + half, p)
 
 

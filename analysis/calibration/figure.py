@@ -61,6 +61,7 @@ def plot_reliability(upper: Axes, lower: Axes, found: Confidences, title: str, c
         edgecolor="white", linewidth=0.5,
     )  # fmt: skip
     lower.set(yscale="log", ylim=(0.6, table.count.max() * 6), xlabel="confidence", ylabel="count")
+    lower.minorticks_off()
     most = int(table.count.argmax())
     lower.annotate(
         f"{table.count[most]:,} of {found.n:,}",

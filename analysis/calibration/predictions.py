@@ -114,8 +114,8 @@ def check(found: Predictions, where: str) -> None:
     if broken.any():
         raise ValueError(
             f"{where}: {int(broken.sum())} of {n} rows of {found.split} have logits that are no "
-            f"numbers, the first is that of {found.ids[broken][0]!r}; the training went wrong: "
-            "repeat it with a smaller --lr, or with --precision fp32"
+            f"numbers, the first is that of {str(found.ids[broken][0])!r}; the training went "
+            "wrong: repeat it with a smaller --lr, or with --precision fp32"
         )
     present = np.unique(found.labels)
     if n_classes < 2 or len(present) < 2:
