@@ -3,9 +3,10 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.calibration.compare import DECIDES, MENDED, Comparison, Difference, Group
-from analysis.calibration.words import short
+from analysis.calibration.words import by_chance, short
 from analysis.plotting import BLUE, GREY, INK, ORANGE, PALE, SILVER, styled
 from analysis.text import aligned
 
@@ -53,10 +54,10 @@ def _verdict(found: Comparison, group: Group) -> str:
 
 def _interval(one: Difference) -> str:
     """`+.046 [.021, .071], p = .012`."""
-    mean = f"{'+' if one.mean >= 0 else '−'}{short(abs(one.mean))}"
+    mean = f"{'+' if one.mean >= 0 else ''}{short(one.mean)}"
     if one.p_value is None:
         return mean
-    return f"{mean} [{short(one.low)}, {short(one.high)}], p = {one.p_value:.3f}"
+    return f"{mean} [{short(one.low)}, {short(one.high)}], {by_chance(one.p_value)}"
 
 
 def tables(found: Comparison) -> str:
@@ -67,10 +68,10 @@ def tables(found: Comparison) -> str:
         chance = f"≤ {short(float(group.chance.mean()))}"
         seeds = str(len(group.seeds))
         rows.append([group.label, seeds, *cells, chance, _spread(group.temperature)])
-    parts = [[f"less {found.against}", "seeds", "measure", "mean", "95%", "p"]]
+    parts = [[f"less {found.against}", "seeds", "measure", "mean", "95%", "by chance"]]
     for one in found.differences:
         interval = "-" if one.low is None else f"[{short(one.low)}, {short(one.high)}]"
-        p = "-" if one.p_value is None else f"{one.p_value:.3f}"
+        p = "-" if one.p_value is None else by_chance(one.p_value)
         numbers = [str(len(one.seeds)), SHOWN[one.measure], short(one.mean), interval, p]
         parts.append([one.label, *numbers])
     return f"{aligned(rows)}\n\n{aligned(parts)}"
@@ -167,4 +168,5 @@ def plot_differences(axes: Axes, found: Comparison) -> None:
     axes.set_yticks(places, others)
     axes.grid(visible=False, axis="y")
     axes.margins(x=0.1)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set(title=f"L2 less that of {found.against}, 95%", ylim=(places[-1] - 0.6, 0.6))

@@ -8,10 +8,15 @@ from analysis.text import aligned
 
 
 def short(number: float) -> str:
-    """`.048`, `1.204`, `infinite`."""
+    """`.048`, `1.204`, `-.016`, `infinite`."""
     if math.isinf(number):
         return "infinite"
-    return f"{number:.3f}".removeprefix("0").replace("-0.", "-.")
+    return f"{number:.3f}".replace("0.", ".", 1) if abs(number) < 1 else f"{number:.3f}"
+
+
+def by_chance(p_value: float) -> str:
+    """`p = .012`; never 0, which no sample can show."""
+    return "p < .001" if p_value < 0.001 else f"p = {short(p_value)}"
 
 
 def sentence(page: Calibration) -> str:
@@ -43,7 +48,7 @@ def _honesty(page: Calibration) -> str:
         f"confidence of {short(found.confidence)}, {'too sure' if excess > 0 else 'too doubtful'} "
         f"by {short(abs(excess))} in the mean. The ECE is {short(ece.value)}, {verdict}: a "
         f"calibrated model with these confidences shows {short(ece.expected)} on average, and more "
-        f"than {short(ece.upper)} once in twenty times (p = {short(ece.p_value)}). Without what "
+        f"than {short(ece.upper)} once in twenty times ({by_chance(ece.p_value)}). Without what "
         f"chance adds, the L2 error is {short(found.debiased_l2)} [{short(low)}, {short(high)}]."
         f"{n_bins}"
     )
