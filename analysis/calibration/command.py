@@ -88,7 +88,12 @@ def scored(run: Run, split: str | None) -> str:
 def load(
     run: Run, arguments: argparse.Namespace, member: str | None
 ) -> tuple[Predictions, Predictions]:
-    """What is scored, and what maps are fitted on."""
+    """What is scored, and what maps are fitted on.
+
+    By default validation, so that all of test is scored and no label of it teaches anything. The
+    best epoch was chosen there, once among a few, which flatters it a little; half of test knows
+    of no choice at all, and tells how much that matters.
+    """
     split = scored(run, arguments.split)
     fitted = arguments.calibrate_on or (HALF if split == "validation" else "validation")
     whole = predictions.read(run, split, member)

@@ -52,6 +52,7 @@ class Calibration:
     split: str  # what is scored
     calibrated_on: str  # what the maps are fitted on
     n_calibration: int  # its rows
+    n_bins: int
     temperature: float
     ways: tuple[Way, ...]  # the first is as trained
     mapped_entities: dict[str, Confidences]  # NER: maps of an entity's own confidence
@@ -90,8 +91,9 @@ def compute(title: str, test: Predictions, calibration: Predictions, n_bins: int
         kinds = _kinds(found)
         mapped = _map_entities(found, calibration, n_bins)
     return Calibration(
-        title, test.split, calibration.split, len(calibration.labels), maps["temperature"].T,
-        tuple(ways), mapped, least, kinds, n_unknown, select(confidence, right),
+        title, test.split, calibration.split, len(calibration.labels), n_bins,
+        maps["temperature"].T, tuple(ways), mapped, least, kinds, n_unknown,
+        select(confidence, right),
     )  # fmt: skip
 
 

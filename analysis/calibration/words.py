@@ -26,8 +26,8 @@ def sentence(page: Calibration) -> str:
     if first.entities is not None:
         parts.append(_types(page))
     parts.append(
-        f"The surest 80% of the {_what(page)} are right {short(page.selective.at(0.8))} of the "
-        f"time, the surest half {short(page.selective.at(0.5))}."
+        f"Of the surest 80% of the {_what(page)} {short(page.selective.at(0.8))} are right, of the "
+        f"surest half {short(page.selective.at(0.5))}."
     )
     return " ".join(parts)
 
@@ -41,7 +41,10 @@ def _honesty(page: Calibration) -> str:
     low, high = found.debiased_interval
     excess = found.confidence - found.accuracy
     verdict = "which chance alone explains" if found.ece.is_chance else "which is no chance"
-    n_bins = f" That is few for {len(found.mass.count)} bins." if found.n < 150 else ""
+    few = (
+        f" {found.n} for {page.n_bins} bins are few: only a gross error could be told from chance."
+        if found.n < 10 * page.n_bins else ""
+    )  # fmt: skip
     ece = found.ece
     return (
         f"{page.split}: {found.n:,} {_what(page)}, {short(found.accuracy)} of them right at a mean "
@@ -50,7 +53,7 @@ def _honesty(page: Calibration) -> str:
         f"calibrated model with these confidences shows {short(ece.expected)} on average, and more "
         f"than {short(ece.upper)} once in twenty times ({by_chance(ece.p_value)}). Without what "
         f"chance adds, the L2 error is {short(found.debiased_l2)} [{short(low)}, {short(high)}]."
-        f"{n_bins}"
+        f"{few}"
     )
 
 

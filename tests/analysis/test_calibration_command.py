@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from analysis import __main__ as command_line
-from analysis.calibration import command, compare, words
+from analysis.calibration import command, compare, page, words
 from analysis.calibration.bins import reliability_table, softmax
 from analysis.calibration.compare import Group
 from analysis.calibration.compare_report import sentence
@@ -81,17 +81,17 @@ def test_page_of_one_run(tmp_path, capsys):
     path = write_run(tmp_path)
     assert main(path) == 0
     shown = capsys.readouterr().out
-    page = numbers(path / "analysis")
+    found = numbers(path / "analysis")
     assert (path / "analysis" / "calibration.png").read_bytes().startswith(b"\x89PNG")
-    assert page["sentence"] in shown
-    assert page["temperature"] == pytest.approx(2, rel=0.25)
-    assert (page["split"], page["calibrated_on"]) == ("test", "validation")
+    assert found["sentence"] in shown
+    assert found["temperature"] == pytest.approx(2, rel=0.25)
+    assert (found["split"], found["calibrated_on"]) == ("test", "validation")
     assert "where the best epoch was chosen, too" in shown
-    raw, mended = page["ways"][0]["judged"]["top"], page["ways"][1]["judged"]["top"]
+    raw, mended = found["ways"][0]["judged"]["top"], found["ways"][1]["judged"]["top"]
     assert "too sure" in shown
     assert raw["ece"]["p_value"] < 0.01
     assert mended["ece"]["value"] < raw["ece"]["value"]
-    assert page["ways"][1]["n_changed"] == 0
+    assert found["ways"][1]["n_changed"] == 0
     assert sum(raw["width"]["count"]) == raw["n"] == 400
 
 
@@ -117,6 +117,8 @@ def test_without_a_test_split_halves_of_validation_are_taken(tmp_path):
     path = write_run(tmp_path, arrays={"validation": labelled_arrays(100, 0)})
     test, calibration = loaded(path)
     assert (len(test.labels), calibration.split) == (50, "one half of validation")
+    found = page.compute("a run", test, calibration, 15)
+    assert "50 for 15 bins are few" in words.sentence(found)
 
 
 def test_each_member_of_a_multi_task_run_has_a_page_and_ner_is_judged_by_entities(tmp_path, capsys):
@@ -132,11 +134,11 @@ def test_each_member_of_a_multi_task_run_has_a_page_and_ner_is_judged_by_entitie
     path = write_run(tmp_path, arrays=arrays)
     assert main(path) == 0
     assert not numbers(path / "analysis", "calibration-classification")["kinds"]
-    page = numbers(path / "analysis", "calibration-ner")
-    (kind,) = page["kinds"]
+    found = numbers(path / "analysis", "calibration-ner")
+    (kind,) = found["kinds"]
     assert kind["name"] == "PER"
-    assert page["ways"][0]["entities"]["n"] == kind["n_named"]
-    assert set(page["mapped_entities"]) == {"Platt of entities", "isotonic of entities"}
+    assert found["ways"][0]["entities"]["n"] == kind["n_named"]
+    assert set(found["mapped_entities"]) == {"Platt of entities", "isotonic of entities"}
     assert "PER is furthest off" in capsys.readouterr().out
 
 

@@ -28,8 +28,8 @@ HITS = np.concatenate([np.arange(1000) < n for n in (500, 600, 700, 800, 900)])
 
 
 def sample(n, seed, shift=0.0):
-    """Confidences of U[.5, 1] that are too high by `shift`."""
-    chance = np.random.default_rng(seed)
+    """Confidences of U[.5, 1] that are too high by `shift`; the draws of chance use other seeds."""
+    chance = np.random.default_rng([seed, 1])
     confidence = chance.uniform(0.5, 1, n)
     return confidence, chance.random(n) < confidence - shift
 
