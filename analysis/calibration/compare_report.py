@@ -25,8 +25,9 @@ def sentence(found: Comparison) -> str:
     return (
         f"{found.title}, {found.split}; maps fitted on {found.calibrated_on}. "
         + " ".join(verdicts)
-        + " Judged by the L2 error without what chance adds to it, in pairs of one seed; an "
-        "interval is 95% (Student's t over seeds), p is by Holm for all that are compared."
+        + " Judged by the L2 error without what chance adds to it, in pairs of one seed; intervals "
+        "are 95% (Student's t over seeds: of other trainings, on these test examples), p is by Holm "
+        "for all that are compared."
     )
 
 

@@ -101,8 +101,7 @@ def plot_coverage(axes: Axes, page: Calibration) -> None:
     least = min(float(found.accuracy[first:].min()), overall)
     room = 1.02 - least
     axes.set(
-        title=f"share of the surest that is right (area above: {short(found.area)})",
-        xlabel="coverage",
+        title=f"right among the surest (AURC {short(found.area)})", xlabel="coverage",
         xlim=(0, 1.02), ylim=(least - 0.18 * room, 1.02),
     )  # fmt: skip
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], prune="upper"))
@@ -110,12 +109,15 @@ def plot_coverage(axes: Axes, page: Calibration) -> None:
     axes.text(
         (1 + overall) / 2, 1.005, "all errors last", color=GREY, fontsize=8, ha="right", va="bottom"
     )
-    for coverage in (0.5, 0.8):
+    # Above the curve there is room in its middle, below it near its end.
+    for coverage, offset, side, edge in (
+        (0.5, (3, 4), "left", "bottom"), (0.8, (-4, -5), "right", "top"),
+    ):  # fmt: skip
         share = found.at(coverage)
         axes.plot(coverage, share, "o", color=ORANGE)
         axes.annotate(
-            f"{coverage:.0%}: {short(share)}", (coverage, share), (-4, -5),
-            textcoords="offset points", ha="right", va="top", fontsize=8, color=INK,
+            f"{coverage:.0%}: {short(share)}", (coverage, share), offset,
+            textcoords="offset points", ha=side, va=edge, fontsize=8, color=INK,
         )  # fmt: skip
 
 

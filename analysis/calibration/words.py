@@ -70,9 +70,8 @@ def _mended(page: Calibration) -> str:
         f" The NLL of {' and '.join(endless)} is infinite: something happened that was given 0."
         if endless else ""
     )  # fmt: skip
-    lowest = "as trained it is lowest" if best.method == AS_TRAINED else (
-        f"{best.method} has the lowest, {short(best.judged.nll)}"
-    )  # fmt: skip
+    others = {AS_TRAINED: "as trained it is lowest", "temperature": "no other map has a lower one"}
+    lowest = others.get(best.method, f"{best.method} has the lowest, {short(best.judged.nll)}")
     return (
         f"A temperature of {page.temperature:.2f}, fitted on {page.calibrated_on}{where}{bound}, "
         f"takes the ECE to {short(ece.value)} ({left}: up to {short(ece.upper)}) and the NLL "
