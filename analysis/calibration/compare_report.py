@@ -26,8 +26,8 @@ def sentence(found: Comparison) -> str:
         f"{found.title}, {found.split}; maps fitted on {found.calibrated_on}. "
         + " ".join(verdicts)
         + " Judged by the L2 error without what chance adds to it, in pairs of one seed; intervals "
-        "are 95% (Student's t over seeds: of other trainings, on these test examples), p is by Holm "
-        "for all that are compared."
+        "are 95% (Student's t over seeds: of other trainings, on these test examples), p is by "
+        "Holm for all that are compared."
     )
 
 
@@ -108,7 +108,7 @@ def plot_gaps(axes: Axes, found: Comparison) -> None:
         table = group.table
         shown = table.count >= FEW
         gap, x = table.gap[shown], table.confidence[shown]
-        bars = [(table.accuracy - table.low)[shown], (table.high - table.accuracy)[shown]]
+        bars = np.abs([table.accuracy - table.low, table.high - table.accuracy])[:, shown]
         axes.errorbar(x, gap, bars, fmt="o-", color=color, capsize=2, elinewidth=0.7)
         if len(x):
             ends.append((float(gap[-1]), group.label, color, float(x[-1])))

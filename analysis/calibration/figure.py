@@ -72,7 +72,7 @@ def plot_reliability(upper: Axes, lower: Axes, found: Confidences, title: str, c
 
 def plot_ways(axes: Axes, page: Calibration) -> None:
     """The ECE of each way, on the bar that ends where chance does 19 times of 20."""
-    rows = {way.method: page.answers(way) for way in page.ways} | page.mapped_entities
+    rows = page.rows()
     places = -np.arange(len(rows))
     axes.barh(places, [row.ece.upper for row in rows.values()], 0.7, color=PALE)
     for y, (name, row) in zip(places, rows.items(), strict=True):

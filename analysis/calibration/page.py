@@ -20,7 +20,8 @@ AS_TRAINED = "as trained"
 class Way:
     """One way to give probabilities.
 
-    `judged` is of examples, of NER of words; `entities` of the entities that they name.
+    `judged` is of examples, of NER of words; `entities` of the entities that they name, None where
+    there are none.
     """
 
     method: str
@@ -64,9 +65,17 @@ class Calibration:
     def way(self, method: str) -> Way:
         return next(way for way in self.ways if way.method == method)
 
-    def answers(self, way: Way) -> Confidences:
-        """Of what is answered: entities in NER, otherwise examples."""
-        return way.entities or way.judged.top
+    def answers(self, way: Way) -> Confidences | None:
+        """Of what is answered: entities in NER, otherwise examples.
+
+        As trained and with a temperature there are some; another map may leave no entity.
+        """
+        return way.entities if self.kinds else way.judged.top
+
+    def rows(self) -> dict[str, Confidences]:
+        """Of what is answered, by each way and each map of entities."""
+        found = {way.method: self.answers(way) for way in self.ways} | self.mapped_entities
+        return {name: row for name, row in found.items() if row is not None}
 
 
 def compute(title: str, test: Predictions, calibration: Predictions, n_bins: int) -> Calibration:
@@ -85,7 +94,7 @@ def compute(title: str, test: Predictions, calibration: Predictions, n_bins: int
     confidence, right = top(raw), raw.argmax(1) == test.labels
     mapped, least, kinds, n_unknown = {}, None, (), 0
     if test.tagged:
-        found = find_entities(test, raw)
+        found = _some_entities(test, raw)
         confidence, right, n_unknown = found.product, found.right, found.n_unknown
         least = judge_confidences(found.least, right, n_bins)
         kinds = _kinds(found)
@@ -103,8 +112,9 @@ def _way(
 ) -> Way:  # fmt: skip
     entities = None
     if test.tagged:
-        found = _some_entities(test, p)
-        entities = judge_confidences(found.product, found.right, n_bins)
+        found = find_entities(test, p)
+        if len(found.right):
+            entities = judge_confidences(found.product, found.right, n_bins)
     n_changed = int((p.argmax(1) != raw.argmax(1)).sum())
     return Way(method, judge(p, test.labels, n_bins), entities, n_changed, at_bound)
 

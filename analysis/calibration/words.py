@@ -113,8 +113,7 @@ def tables(page: Calibration) -> str:
     blocks = [[[unit, *ERRORS], *([way.method, *errors(way.judged.top)] for way in page.ways)]]
     blocks.append([PROBABILITIES, *map(_probabilities, page.ways)])
     if page.kinds:
-        rows = {way.method: way.entities for way in page.ways} | page.mapped_entities
-        rows["as trained, least word"] = page.least
+        rows = page.rows() | {"as trained, least word": page.least}
         blocks.append([["entities", *ERRORS], *([k, *errors(v)] for k, v in rows.items())])
         head = ["type", "true", "named", "precision", "95%", "confidence", "recall"]
         kinds = [

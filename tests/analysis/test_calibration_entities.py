@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.calibration import predictions
+from analysis.calibration import page, predictions
 from analysis.calibration.bins import softmax
 from analysis.calibration.entities import find_entities, spans
 from analysis.calibration.predictions import Predictions, divide, read, refuse_shared
@@ -181,3 +181,11 @@ def test_a_missing_split_is_answered_with_the_command(tmp_path):
     with pytest.raises(ValueError, match="leave out --member ner"):
         read(run, "test", "ner")
     assert predictions.members(run, "test") == (None,)
+
+
+def test_a_tagger_that_names_nothing_is_refused(tmp_path):
+    arrays = sentence_arrays([["O", "B-PER"]] * 4, 9 * np.eye(5)[np.zeros(8, dtype=int)])
+    found = read(a_run(tmp_path, arrays), "test")
+    calibration, test = divide(found)
+    with pytest.raises(ValueError, match="no entity is named in the other half of test"):
+        page.compute("a run", test, calibration, 15)
