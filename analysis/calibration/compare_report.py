@@ -16,6 +16,7 @@ SHOWN = {
     "nll_mended": "NLL, T",
 }  # fmt: skip
 FEW = 20  # a bin of fewer answers says little
+ASIDE = 0.006  # by which groups are drawn beside each other, so that no bar covers another
 COLORS = (ORANGE, BLUE, "#009e73", "#cc79a7", "#56b4e9", "#e69f00", INK)
 
 
@@ -104,10 +105,11 @@ def plot_gaps(axes: Axes, found: Comparison) -> None:
     """How far accuracy lies from confidence, by confidence; below 0 a model is too sure."""
     axes.axhline(0, color=SILVER, linewidth=1)
     ends = []
-    for color, group in zip(COLORS * 9, found.groups, strict=False):
+    for place, (color, group) in enumerate(zip(COLORS * 9, found.groups, strict=False)):
         table = group.table
         shown = table.count >= FEW
-        gap, x = table.gap[shown], table.confidence[shown]
+        gap = table.gap[shown]
+        x = table.confidence[shown] + ASIDE * (place - (len(found.groups) - 1) / 2)
         bars = np.abs([table.accuracy - table.low, table.high - table.accuracy])[:, shown]
         axes.errorbar(x, gap, bars, fmt="o-", color=color, capsize=2, elinewidth=0.7)
         if len(x):
@@ -151,7 +153,9 @@ def plot_errors(
     axes.set_yticks(places, [group.label for group in found.groups])
     axes.grid(visible=False, axis="y")
     axes.set(title=title, ylim=(places[-1] - 0.6, 0.6))
-    axes.set_xlim(left=0)
+    axes.margins(x=0.08)
+    if chance:  # bars start at 0
+        axes.set_xlim(left=0)
 
 
 def plot_differences(axes: Axes, found: Comparison) -> None:
