@@ -14,12 +14,13 @@ ANALYSES = {
     "compare": "analysis.compare",
     "transfer": "analysis.transfer",
     "abilities": "analysis.abilities",
+    "calibration": "analysis.calibration.command",
 }
 
 
 def summary(name: str) -> str:
     """The first line of an analysis' docstring, read without importing matplotlib."""
-    path = Path(__file__).parent / f"{ANALYSES[name].rpartition('.')[2]}.py"
+    path = Path(__file__).parents[1].joinpath(*ANALYSES[name].split(".")).with_suffix(".py")
     return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).partition("\n")[0]
 
 

@@ -1,0 +1,192 @@
+"""Are the probabilities honest? Errors, chance, maps that mend them; strategies side by side."""
+
+import argparse
+import math
+import re
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import numpy as np
+
+from analysis.calibration import compare, compare_report, figure, page, predictions, words
+from analysis.calibration.bins import N_BINS
+from analysis.calibration.predictions import HALF, Predictions
+from analysis.plotting import save
+from analysis.tables import Finished, distinct_seeds, find, read, short_options
+from tl.runs import Run, write_json
+
+NEEDS = ()  # of eval.py: training wrote the predictions
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs", nargs="+", type=Path, help="a run, or several (or parents of them) to compare"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default for one run: RUN/analysis")
+    parser.add_argument(
+        "--split", help="what is scored (default test, or validation where there is no test)"
+    )
+    parser.add_argument(
+        "--calibrate-on", metavar="SPLIT",
+        help="what maps are fitted on: a split with predictions, or 'half': a half of what would "
+        "be scored, cut by label, and the other half is scored (default validation, where the best "
+        "epoch was chosen too; half where validation is scored)",
+    )  # fmt: skip
+    parser.add_argument("--bins", type=int, default=N_BINS, metavar="N", help="default %(default)s")
+    parser.add_argument("--member", help="of multi-task runs: which task (default for one: each)")
+    parser.add_argument("--against", metavar="LABEL", help="of several: whom to compare with")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    if arguments.bins < 1:
+        raise ValueError(f"--bins must be at least 1, got {arguments.bins}")
+    runs = chosen(arguments.runs)
+    if len(runs) > 1:
+        run_several(runs, arguments)
+        return
+    (one,) = runs
+    split = scored(one, arguments.split)
+    known = predictions.members(one, split)
+    for member in known if arguments.member is None else (arguments.member,):
+        test, calibration = load(one, arguments, member)
+        found = page.compute(title(one, member), test, calibration, arguments.bins)
+        out = arguments.out or one.path / "analysis"
+        name = "calibration" if member is None else f"calibration-{member}"
+        save(figure.figure(found), out / f"{name}.png")
+        text = words.sentence(found)
+        write_json(out / f"{name}.json", plain(found) | {"sentence": text})
+        print(f"{words.tables(found)}\n\n{text}\nwrote {out / name}.png and {name}.json\n")
+
+
+def chosen(paths: list[Path]) -> list[Run]:
+    """The finished runs that are meant; unfinished ones beside them are named on stderr.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if len(paths) == 1 and (one := Run(paths[0])).config.is_file():
+        one.read_result()
+        return [one]
+    finished, unfinished = find(paths)
+    for run in unfinished:
+        print(f"left out, not finished: {run.path}", file=sys.stderr)
+    if not finished:
+        places = ", ".join(map(str, paths))
+        raise ValueError(f"no finished run (config.json and result.json) in {places}")
+    return finished
+
+
+def scored(run: Run, split: str | None) -> str:
+    """The split that is scored."""
+    own = "test" if "test" in run.read_result()["scores"] else "validation"
+    return own if split is None else split
+
+
+def load(
+    run: Run, arguments: argparse.Namespace, member: str | None
+) -> tuple[Predictions, Predictions]:
+    """What is scored, and what maps are fitted on.
+
+    By default validation, so that all of test is scored and no label of it teaches anything. The
+    best epoch was chosen there, once among a few, which flatters it a little; half of test knows
+    of no choice at all, and tells how much that matters.
+    """
+    split = scored(run, arguments.split)
+    fitted = arguments.calibrate_on or (HALF if split == "validation" else "validation")
+    whole = predictions.read(run, split, member)
+    if fitted == HALF:
+        calibration, test = predictions.divide(whole)
+        for half in (calibration, test):
+            predictions.check(half, str(run.path))
+        return test, calibration
+    return whole, predictions.read(run, fitted, member)
+
+
+def title(run: Run, member: str | None) -> str:
+    result = run.read_result()
+    task = member or result["task"]
+    return f"{result['strategy']} on {task}, {result['data_name']}, seed {result['seed']}"
+
+
+def run_several(runs: list[Run], arguments: argparse.Namespace) -> None:
+    """Compare configurations over their seeds."""
+    if arguments.out is None:
+        raise ValueError(f"{len(runs)} runs are compared: say where to write with --out DIR")
+    by_name: dict[str, list[Finished]] = defaultdict(list)
+    for one in runs:
+        by_name[re.sub(r"--s\d+$", "", one.path.name)].append(read(one))
+    sorted_runs = [distinct_seeds(some) for some in by_name.values()]
+    names = labels(sorted_runs)
+    against = compare.choose(names, arguments.against)
+    loaded = [
+        [load(Run(one.path), arguments, arguments.member) for one in some] for some in sorted_runs
+    ]
+    refuse_other_tests(sorted_runs, loaded)
+    groups = []
+    for name, some, halves in zip(names, sorted_runs, loaded, strict=True):
+        pages = []
+        for one, (test, calibration) in zip(some, halves, strict=True):
+            print(f"{name}, seed {one.result['seed']}: {one.path}", file=sys.stderr)
+            pages.append(page.compute(name, test, calibration, arguments.bins))
+        seeds = [one.result["seed"] for one in some]
+        groups.append(compare.group(name, some[0].result["trainable_parameters"], seeds, pages))
+    first, (test, calibration) = sorted_runs[0][0].result, loaded[0][0]
+    head = f"{arguments.member or first['task']} on {first['data_name']}"
+    found = compare.compute(head, test.split, calibration.split, groups, against)
+    save(compare_report.figure(found), arguments.out / "calibration.png")
+    text = compare_report.sentence(found)
+    write_json(arguments.out / "calibration.json", plain(found) | {"sentence": text})
+    print(f"{compare_report.tables(found)}\n\n{text}")
+    print(f"wrote {arguments.out / 'calibration.png'} and calibration.json")
+
+
+def labels(groups: list[list[Finished]]) -> list[str]:
+    """A name for each configuration: its strategy, and the options that not all of them have.
+
+    Raises:
+        ValueError: if two have one name.
+    """
+    options = [short_options(some[0].result["command"]) for some in groups]
+    uses = Counter(option for own in options for option in own)
+    names = []
+    for some, own in zip(groups, options, strict=True):
+        left = ", ".join(option for option in own if uses[option] < len(groups))
+        names.append(some[0].result["strategy"] + (f" ({left})" if left else ""))
+    doubled = [name for name, n in Counter(names).items() if n > 1]
+    if doubled:
+        raise ValueError(
+            f"two configurations are both called {doubled[0]!r}; compare runs of one task and data "
+            "set, and give the directories that are meant"
+        )
+    return names
+
+
+def refuse_other_tests(
+    groups: list[list[Finished]], loaded: list[list[tuple[Predictions, Predictions]]]
+) -> None:
+    """Raise ValueError unless all runs were scored on the same examples."""
+    test = loaded[0][0][0]
+    for some, halves in zip(groups, loaded, strict=True):
+        for one, (other, _) in zip(some, halves, strict=True):
+            same = test.names == other.names and np.array_equal(test.ids, other.ids)
+            if not (same and np.array_equal(test.labels, other.labels)):
+                raise ValueError(
+                    f"{groups[0][0].path} and {one.path} have other examples in {test.split}, so "
+                    "they cannot be compared; give runs of one task and one version of the data"
+                )
+
+
+def plain(value: object) -> object:
+    """Dataclasses and arrays as JSON; what is no number (or infinite) is null."""
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

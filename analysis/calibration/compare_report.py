@@ -1,0 +1,177 @@
+"""A comparison in words, as tables and as a figure."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.calibration.compare import DECIDES, MENDED, Comparison, Difference, Group
+from analysis.calibration.words import by_chance, short
+from analysis.plotting import BLUE, GREY, INK, ORANGE, PALE, SILVER, styled
+from analysis.text import aligned
+
+SHOWN = {
+    "accuracy": "accuracy", "ece": "ECE", "debiased_l2": "L2", "classwise_ece": "class-wise",
+    "brier": "Brier", "nll": "NLL", "ece_mended": "ECE, T", "l2_mended": "L2, T",
+    "nll_mended": "NLL, T",
+}  # fmt: skip
+FEW = 20  # a bin of fewer answers says little
+ASIDE = 0.006  # by which groups are drawn beside each other, so that no bar covers another
+COLORS = (ORANGE, BLUE, "#009e73", "#cc79a7", "#56b4e9", "#e69f00", INK)
+
+
+def sentence(found: Comparison) -> str:
+    """The verdict on each group, by the debiased L2 error, and what a temperature leaves of it."""
+    verdicts = [_verdict(found, group) for group in found.groups if group.label != found.against]
+    return (
+        f"{found.title}, {found.split}; maps fitted on {found.calibrated_on}. "
+        + " ".join(verdicts)
+        + " Judged by the L2 error without what chance adds to it, in pairs of one seed; intervals "
+        "are 95% (Student's t over seeds: of other trainings, on these test examples), p is by "
+        "Holm for all that are compared."
+    )
+
+
+def _verdict(found: Comparison, group: Group) -> str:
+    raw, mended, nll = (found.difference(group.label, n) for n in (DECIDES, MENDED, "nll"))
+    base = next(one for one in found.groups if one.label == found.against)
+    own, other = (
+        np.mean([one.values[DECIDES][one.seeds.index(s)] for s in raw.seeds])
+        for one in (group, base)
+    )
+    seeds = f"{len(raw.seeds)} seed{'s' * (len(raw.seeds) > 1)}"
+    numbers = f"{short(own)} against {short(other)}, {_interval(raw)}, {seeds}"
+    if raw.p_value is None:
+        return f"{group.label} and {found.against}: {numbers}: one seed gives no verdict."
+    left = "a difference is left" if mended.is_shown else "no difference is shown"
+    after = f"with a temperature for each run {left} ({_interval(mended)})"
+    scored = f"the NLL, which counts accuracy too, differs by {_interval(nll)}"
+    if not raw.is_shown:
+        claim = f"That {group.label} calibrates otherwise than {found.against} is not shown"
+    else:
+        how = "worse" if raw.mean > 0 else "better"
+        claim = f"{group.label} calibrates {how} than {found.against}"
+    return f"{claim} ({numbers}); {after}; {scored}."
+
+
+def _interval(one: Difference) -> str:
+    """`+.046 [.021, .071], p = .012`."""
+    mean = f"{'+' if one.mean >= 0 else ''}{short(one.mean)}"
+    if one.p_value is None:
+        return mean
+    return f"{mean} [{short(one.low)}, {short(one.high)}], {by_chance(one.p_value)}"
+
+
+def tables(found: Comparison) -> str:
+    """Means and deviations over seeds, then the differences."""
+    rows = [["", "seeds", *SHOWN.values(), "calibrated ECE", "T"]]
+    for group in found.groups:
+        cells = [_spread(group.values[name]) for name in SHOWN]
+        chance = f"≤ {short(float(group.chance.mean()))}"
+        seeds = str(len(group.seeds))
+        rows.append([group.label, seeds, *cells, chance, _spread(group.temperature)])
+    parts = [[f"less {found.against}", "seeds", "measure", "mean", "95%", "by chance"]]
+    for one in found.differences:
+        interval = "-" if one.low is None else f"[{short(one.low)}, {short(one.high)}]"
+        p = "-" if one.p_value is None else by_chance(one.p_value)
+        numbers = [str(len(one.seeds)), SHOWN[one.measure], short(one.mean), interval, p]
+        parts.append([one.label, *numbers])
+    return f"{aligned(rows)}\n\n{aligned(parts)}"
+
+
+def _spread(values: np.ndarray) -> str:
+    deviation = f" ± {short(float(values.std(ddof=1)))}" if len(values) > 1 else ""
+    return short(float(values.mean())) + deviation
+
+
+@styled
+def figure(found: Comparison) -> Figure:
+    """Reliability of all seeds together; below, errors of each seed and the differences."""
+    n = len(found.groups)
+    result = Figure(figsize=(11.0, 5.0 + 0.36 * n))
+    result.suptitle(f"{found.title}, {found.split}", x=0.01, ha="left")
+    upper, lower = result.subfigures(2, 1, height_ratios=(4.2, 0.8 + 0.36 * n))
+    gaps, area = upper.subplots(1, 2, width_ratios=(2.2, 1))
+    plot_gaps(gaps, found)
+    plot_errors(area, found, "nll", "nll_mended", "NLL: ● as trained, ◇ with T", 0)
+    one, two, three = lower.subplots(1, 3)
+    plot_errors(one, found, "ece", "ece_mended", "ECE: ● as trained, ◇ with T (grey: chance)", 1)
+    plot_errors(two, found, DECIDES, MENDED, "debiased L2: ● as trained, ◇ with T", 0)
+    plot_differences(three, found)
+    return result
+
+
+def plot_gaps(axes: Axes, found: Comparison) -> None:
+    """How far accuracy lies from confidence, by confidence; below 0 a model is too sure."""
+    axes.axhline(0, color=SILVER, linewidth=1)
+    ends = []
+    for place, (color, group) in enumerate(zip(COLORS * 9, found.groups, strict=False)):
+        table = group.table
+        shown = table.count >= FEW
+        gap = table.gap[shown]
+        x = table.confidence[shown] + ASIDE * (place - (len(found.groups) - 1) / 2)
+        bars = np.abs([table.accuracy - table.low, table.high - table.accuracy])[:, shown]
+        axes.errorbar(x, gap, bars, fmt="o-", color=color, capsize=2, elinewidth=0.7)
+        if len(x):
+            ends.append((float(gap[-1]), group.label, color, float(x[-1])))
+    axes.set(
+        title=f"accuracy − confidence, seeds together; bins of {FEW} answers or more",
+        xlabel="confidence",
+        xlim=(0, 1.02),
+    )
+    low, high = axes.get_ylim()
+    axes.text(0.01, high, "too doubtful", color=GREY, fontsize=8, va="top")
+    axes.text(0.01, low, "too sure", color=GREY, fontsize=8, va="bottom")
+    for y, (_, label, color, x) in zip(spread([e[0] for e in ends], (high - low) * 0.07),
+                                        sorted(ends), strict=True):  # fmt: skip
+        axes.annotate(label, (x, y), (12, 0), textcoords="offset points", va="center", color=color,
+                      annotation_clip=False)  # fmt: skip
+
+
+def spread(places: list[float], least: float) -> list[float]:
+    """The places, sorted, moved as little upwards as keeps them `least` apart, then centred."""
+    found: list[float] = []
+    for place in sorted(places):
+        found.append(max(place, found[-1] + least) if found else place)
+    shift = float(np.mean(found) - np.mean(places))
+    return [place - shift for place in found]
+
+
+def plot_errors(
+    axes: Axes, found: Comparison, before: str, after: str, title: str, chance: bool
+) -> None:
+    """A row for each group, a mark for each seed, as trained above and with a temperature below."""
+    places = -np.arange(len(found.groups))
+    for y, group in zip(places, found.groups, strict=True):
+        if chance:
+            axes.barh(y, group.chance.mean(), 0.8, color=PALE)
+        for name, mark, shift, color in ((before, "o", 0.16, ORANGE), (after, "D", -0.16, BLUE)):
+            values = group.values[name]
+            fill = "full" if mark == "o" else "none"
+            axes.plot(values, np.full(len(values), y + shift), mark, color=color, fillstyle=fill)
+            axes.plot([values.mean()] * 2, [y + shift - 0.13, y + shift + 0.13], color=color)
+    axes.set_yticks(places, [group.label for group in found.groups])
+    axes.grid(visible=False, axis="y")
+    axes.set(title=title, ylim=(places[-1] - 0.6, 0.6))
+    axes.margins(x=0.08)
+    if chance:  # bars start at 0
+        axes.set_xlim(left=0)
+
+
+def plot_differences(axes: Axes, found: Comparison) -> None:
+    """The debiased L2 error of each group less that of the one it is compared with."""
+    axes.axvline(0, color=SILVER, linewidth=1)
+    others = [group.label for group in found.groups if group.label != found.against]
+    places = -np.arange(len(others))
+    for y, label in zip(places, others, strict=True):
+        for name, mark, shift, color in ((DECIDES, "o", 0.16, ORANGE), (MENDED, "D", -0.16, BLUE)):
+            one = found.difference(label, name)
+            if one.low is not None:
+                axes.plot([one.low, one.high], [y + shift] * 2, color=color, linewidth=1)
+            fill = "full" if mark == "o" else "none"
+            axes.plot(one.mean, y + shift, mark, color=color, fillstyle=fill)
+    axes.set_yticks(places, others)
+    axes.grid(visible=False, axis="y")
+    axes.margins(x=0.1)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.set(title=f"L2 less that of {found.against}, 95%", ylim=(places[-1] - 0.6, 0.6))

@@ -1,0 +1,171 @@
+"""What a run said of a split, read and checked; and which examples may teach a map."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tl.runs import Run
+
+HALF = "half"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Logits and truths of a split, n rows: an example each, of NER a word each."""
+
+    split: str
+    ids: np.ndarray  # [n] of the examples
+    labels: np.ndarray  # [n] class indices
+    logits: np.ndarray  # [n, c] float64
+    names: tuple[str, ...]  # of the classes
+    words: np.ndarray | None = None  # [n] a word's place in its sentence; None: no words
+    sentence: np.ndarray | None = None  # [n] which sentence, counted from 0
+    n_words: np.ndarray | None = None  # [sentences] with those beyond the limit of the input
+
+    @property
+    def tagged(self) -> bool:
+        return self.words is not None
+
+    def rows(self, chosen: np.ndarray, split: str) -> "Predictions":
+        """Some of the rows, [n] bool; of NER whole sentences only."""
+        own = {"ids": self.ids[chosen], "labels": self.labels[chosen]}
+        if self.tagged:
+            own |= {"words": self.words[chosen], "sentence": self.sentence[chosen]}
+        return replace(self, split=split, logits=self.logits[chosen], **own)
+
+
+def members(run: Run, split: str) -> tuple[str | None, ...]:
+    """The members whose predictions a run has of a split; (None,) for a run of one task.
+
+    Raises:
+        ValueError: if the run is not finished, has no predictions of the split, or writes texts.
+    """
+    run.read_result()
+    with np.load(_file(run, split)) as arrays:
+        keys = list(arrays)
+    found = tuple(dict.fromkeys(k.partition("/")[0] for k in keys if k.endswith("/logits")))
+    if not found and "logits" not in keys:
+        raise ValueError(
+            f"{run.path} is a run of {run.read_result()['task']}: it writes texts, and has no "
+            "probabilities of classes. Calibration is asked of classification, ner and multitask"
+        )
+    return found or (None,)
+
+
+def _file(run: Run, split: str) -> str:
+    path = run.arrays("predictions", split)
+    if not path.is_file():
+        raise ValueError(
+            f"{run.path} has no predictions/{split}.npz; first: "
+            f"python eval.py {run.path} --split {split}"
+        )
+    return str(path)
+
+
+def read(run: Run, split: str, member: str | None = None) -> Predictions:
+    """The predictions of a split, or of a member of a multi-task run.
+
+    Raises:
+        ValueError: if there are none, or they are no ground for any judgement.
+    """
+    known = members(run, split)
+    if member not in known:
+        options = ", ".join(name for name in known if name is not None)
+        if known == (None,):
+            raise ValueError(f"{run.path} is a run of one task; leave out --member {member}")
+        raise ValueError(f"{run.path} is a run of several tasks; choose --member of: {options}")
+    mark = "" if member is None else f"{member}/"
+    with np.load(_file(run, split)) as file:
+        arrays = {key.removeprefix(mark): file[key] for key in file if key.startswith(mark)}
+    found = Predictions(
+        split=split,
+        ids=arrays["ids"],
+        labels=arrays["labels"],
+        logits=arrays["logits"].astype(float),
+        names=tuple(map(str, arrays["label_names"])),
+    )
+    if "words" in arrays:
+        sentence, n_words = _sentences(arrays)
+        found = replace(found, words=arrays["words"], sentence=sentence, n_words=n_words)
+    check(found, str(run.path))
+    return found
+
+
+def _sentences(arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Which sentence a word is in, [n], and how many words that sentence has, [sentences].
+
+    Several sentences may share an id, and one whose words all lie beyond the limit has no row.
+    """
+    ids, words = arrays["ids"], arrays["words"]
+    starts = np.concatenate([[True], (ids[1:] != ids[:-1]) | (words[1:] <= words[:-1])])
+    lengths, place = [], -1
+    for id in ids[starts]:
+        place = next(i for i in range(place + 1, len(ids)) if arrays["example_ids"][i] == id)
+        lengths.append(arrays["n_words"][place])
+    return np.cumsum(starts) - 1, np.array(lengths)
+
+
+def check(found: Predictions, where: str) -> None:
+    """Raise ValueError where predictions are empty, no numbers, or all of one class."""
+    n, n_classes = found.logits.shape
+    if not n:
+        raise ValueError(f"{where}: {found.split} has no example; nothing can be judged")
+    broken = ~np.isfinite(found.logits).all(1)
+    if broken.any():
+        raise ValueError(
+            f"{where}: {int(broken.sum())} of {n} rows of {found.split} have logits that are no "
+            f"numbers, the first is that of {str(found.ids[broken][0])!r}; the training went "
+            "wrong: repeat it with a smaller --lr, or with --precision fp32"
+        )
+    present = np.unique(found.labels)
+    if n_classes < 2 or len(present) < 2:
+        raise ValueError(
+            f"{where}: all {n} rows of {found.split} are of one class, "
+            f"{found.names[present[0]]!r}; whether probabilities tell classes apart cannot be seen"
+        )
+
+
+def divide(found: Predictions, seed: int = 0) -> tuple[Predictions, Predictions]:
+    """Cut predictions into a half that teaches and one that is scored, stratified by label.
+
+    Of NER, sentences stay whole, and those with and without a name are shared out evenly.
+
+    Raises:
+        ValueError: if there are fewer than two examples.
+    """
+    unit = found.sentence if found.tagged else np.arange(len(found.labels))
+    strata = np.zeros(unit.max() + 1, dtype=int)
+    np.maximum.at(strata, unit, np.minimum(found.labels, 1) if found.tagged else found.labels)
+    if len(strata) < 2:
+        raise ValueError(f"{found.split} has one example only; it cannot be cut into halves")
+    mixed = np.random.default_rng(seed).permutation(len(strata))
+    ordered = mixed[np.argsort(strata[mixed], kind="stable")]
+    teaches = np.zeros(len(strata), dtype=bool)
+    teaches[ordered[::2]] = True
+    split = found.split
+    return (
+        found.rows(teaches[unit], f"one half of {split}"),
+        found.rows(~teaches[unit], f"the other half of {split}"),
+    )
+
+
+def refuse_shared(calibration: Predictions, test: Predictions) -> None:
+    """Raise ValueError if an example stands in both.
+
+    Splits are often numbered from 0 each, so that an id alone says little: an example is known by
+    its id, its label and, to the last bit, its logits.
+    """
+    known = set(_keys(test))
+    shared = [key[0] for key in _keys(calibration) if key in known]
+    if shared:
+        raise ValueError(
+            f"{len(shared)} of {len(calibration.ids)} rows of {calibration.split} are also in "
+            f"{test.split}, the first is {str(shared[0])!r}; what a map is fitted on cannot judge "
+            f"it. Give another split with --calibrate-on, or --calibrate-on {HALF}"
+        )
+
+
+def _keys(found: Predictions) -> list[tuple]:
+    words = found.words if found.tagged else np.zeros(len(found.ids), dtype=int)
+    columns = found.ids.tolist(), words.tolist(), found.labels.tolist(), found.logits
+    return [(id, w, y, z.tobytes()) for id, w, y, z in zip(*columns, strict=True)]

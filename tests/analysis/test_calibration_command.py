@@ -1,0 +1,229 @@
+"""The pages: what a user sees of one run and of several, and what is refused."""
+
+import argparse
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis import __main__ as command_line
+from analysis.calibration import command, compare, page, words
+from analysis.calibration.bins import reliability_table, softmax
+from analysis.calibration.compare import Group
+from analysis.calibration.compare_report import sentence
+from tl.runs import Run, write_arrays, write_json
+
+NAMES = np.array(["anger", "joy", "sadness"])
+
+
+def labelled_arrays(n, seed, sharpness=1.0):
+    """Logits `sharpness` times those whose labels these are; ids are line numbers."""
+    chance = np.random.default_rng(seed)
+    z = 2 * chance.normal(size=(n, 3))
+    limits = np.cumsum(softmax(z), axis=1)[:, :-1]
+    return {
+        "ids": np.arange(n).astype(str),
+        "labels": (chance.random((n, 1)) > limits).sum(1),
+        "logits": (sharpness * z).astype(np.float32),
+        "label_names": NAMES,
+    }
+
+
+def tagged_arrays(n, seed):
+    """Sentences of two words; the first is a name in three of four."""
+    chance = np.random.default_rng(seed)
+    labels = np.stack([chance.random(n) < 0.75, np.zeros(n)], axis=1).astype(int).ravel()
+    logits = 2 * np.eye(3)[labels] + chance.normal(size=(2 * n, 3))
+    return {
+        "ids": np.repeat(np.arange(n).astype(str), 2),
+        "words": np.tile([0, 1], n),
+        "labels": labels,
+        "logits": logits.astype(np.float32),
+        "label_names": np.array(["O", "B-PER", "I-PER"]),
+        "example_ids": np.arange(n).astype(str),
+        "n_words": np.full(n, 2),
+    }
+
+
+def write_run(folder, strategy="lora", seed=0, arrays=None, learning=10, finished=True):
+    """A run directory; `arrays` of each split."""
+    name = f"minilm--{strategy}--0a0b0c0d--s{seed}"
+    run = Run(folder / name)
+    arrays = arrays or {
+        "validation": labelled_arrays(300, 100 + seed, 2.0),
+        "test": labelled_arrays(400, 7, 2.0),
+    }
+    write_json(run.config, {})
+    write_json(run.env, {"device": "cpu"})
+    for split, own in arrays.items():
+        write_arrays(run.arrays("predictions", split), own)
+    result = {
+        "task": "classification", "strategy": strategy, "seed": seed, "data_name": "made-up",
+        "command": f"python train.py --strategy {strategy} --seed {seed}",
+        "trainable_parameters": learning, "scores": {split: {} for split in arrays},
+    }  # fmt: skip
+    if finished:
+        write_json(run.result, result)
+    return run.path
+
+
+def main(*words):
+    return command_line.main(["calibration", *map(str, words)])
+
+
+def numbers(folder, name="calibration"):
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def test_page_of_one_run(tmp_path, capsys):
+    path = write_run(tmp_path)
+    assert main(path) == 0
+    shown = capsys.readouterr().out
+    found = numbers(path / "analysis")
+    assert (path / "analysis" / "calibration.png").read_bytes().startswith(b"\x89PNG")
+    assert found["sentence"] in shown
+    assert found["temperature"] == pytest.approx(2, rel=0.25)
+    assert (found["split"], found["calibrated_on"]) == ("test", "validation")
+    assert "where the best epoch was chosen, too" in shown
+    raw, mended = found["ways"][0]["judged"]["top"], found["ways"][1]["judged"]["top"]
+    assert "too sure" in shown
+    assert raw["ece"]["p_value"] < 0.01
+    assert mended["ece"]["value"] < raw["ece"]["value"]
+    assert found["ways"][1]["n_changed"] == 0
+    assert sum(raw["width"]["count"]) == raw["n"] == 400
+
+
+def loaded(path, **options):
+    """What is scored and what maps are fitted on, by these options."""
+    asked = {"split": None, "calibrate_on": None} | options
+    return command.load(Run(path), argparse.Namespace(**asked), None)
+
+
+def test_what_maps_are_fitted_on(tmp_path):
+    path = write_run(tmp_path)
+    for options, splits, sizes in (
+        ({}, ("test", "validation"), (400, 300)),
+        ({"calibrate_on": "half"}, ("the other half of test", "one half of test"), (200, 200)),
+        ({"split": "validation", "calibrate_on": "test"}, ("validation", "test"), (300, 400)),
+    ):
+        both = loaded(path, **options)
+        assert tuple(one.split for one in both) == splits
+        assert tuple(len(one.labels) for one in both) == sizes
+
+
+def test_without_a_test_split_halves_of_validation_are_taken(tmp_path):
+    path = write_run(tmp_path, arrays={"validation": labelled_arrays(100, 0)})
+    test, calibration = loaded(path)
+    assert (len(test.labels), calibration.split) == (50, "one half of validation")
+    found = page.compute("a run", test, calibration, 15)
+    assert "50 for 15 bins are few" in words.sentence(found)
+
+
+def test_each_member_of_a_multi_task_run_has_a_page_and_ner_is_judged_by_entities(tmp_path, capsys):
+    members = {"classification": labelled_arrays, "ner": tagged_arrays}
+    arrays = {
+        split: {
+            f"{name}/{key}": array
+            for name, make in members.items()
+            for key, array in make(60, seed).items()
+        }
+        for split, seed in (("validation", 0), ("test", 1))
+    }
+    path = write_run(tmp_path, arrays=arrays)
+    assert main(path) == 0
+    assert not numbers(path / "analysis", "calibration-classification")["kinds"]
+    found = numbers(path / "analysis", "calibration-ner")
+    (kind,) = found["kinds"]
+    assert kind["name"] == "PER"
+    assert found["ways"][0]["entities"]["n"] == kind["n_named"]
+    assert set(found["mapped_entities"]) == {"Platt of entities", "isotonic of entities"}
+    assert "PER is furthest off" in capsys.readouterr().out
+
+
+def test_strategies_are_compared_in_pairs_of_one_seed(tmp_path, capsys):
+    """LoRA here is three times too sure, full is honest."""
+    for seed in (0, 1):
+        for strategy, sharpness, learning in (("full", 1.0, 100), ("lora", 3.0, 10)):
+            arrays = {
+                "validation": labelled_arrays(100, 50 + seed, sharpness),
+                "test": labelled_arrays(300, 7, sharpness + 0.1 * seed),
+            }
+            write_run(tmp_path / "runs", strategy, seed, arrays, learning)
+    assert main(tmp_path / "runs", "--out", tmp_path / "out") == 0
+    shown, found = capsys.readouterr().out, numbers(tmp_path / "out")
+    assert (found["against"], [g["label"] for g in found["groups"]]) == ("full", ["full", "lora"])
+    assert found["sentence"] in shown
+    assert (tmp_path / "out" / "calibration.png").is_file()
+    own, other = (np.array(group["values"]["debiased_l2"]) for group in found["groups"])
+    (one,) = [d for d in found["differences"] if d["measure"] == "debiased_l2"]
+    theirs = stats.ttest_rel(other, own)
+    assert one["mean"] == pytest.approx((other - own).mean())
+    assert one["p_value"] == pytest.approx(theirs.pvalue)
+    np.testing.assert_allclose([one["low"], one["high"]], theirs.confidence_interval(0.95))
+
+
+def grouped(label, l2, seeds, learning=1):
+    values = dict.fromkeys(compare.MEASURES, np.zeros(len(seeds))) | {"debiased_l2": np.array(l2)}
+    table = reliability_table(np.array([0.5]), np.array([1]))
+    rest = np.zeros(len(seeds))
+    return Group(label, learning, tuple(seeds), values, rest, rest, table, rest)
+
+
+def test_numbers_are_written_in_short():
+    numbers = (0.0479, -0.0163, 1.2, 10.5, 0.0, 0.9996, math.inf)
+    assert [words.short(x) for x in numbers] == [
+        *(".048", "-.016", "1.200", "10.500", ".000", "1.000", "infinite")
+    ]
+    assert [words.by_chance(p) for p in (0.0004, 0.012)] == ["p < .001", "p = .012"]
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ([0.05, 0.06, 0.07], "lora calibrates worse than full"),
+        ([0.01, 0.011, 0.02], "lora calibrates better than full"),
+        ([0.01, 0.05, 0.06], "calibrates otherwise than full is not shown"),
+        ([0.09], "one seed gives no verdict"),
+    ],
+)
+def test_the_verdict_needs_evidence(values, verdict):
+    base = grouped("full", [0.03, 0.041, 0.05], [0, 1, 2], learning=9)
+    other = grouped("lora", values, range(len(values)))
+    assert verdict in sentence(compare.compute("x", "test", "validation", [other, base], "full"))
+
+
+def test_holm_multiplies_by_how_many_are_left():
+    np.testing.assert_allclose(compare.holm([0.04, 0.01, 0.03]), [0.06, 0.03, 0.06])
+    assert compare.holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_only_seeds_that_both_have_are_paired():
+    base = grouped("full", [0.1, 0.2, 0.3], [0, 1, 2])
+    one = compare.paired(grouped("lora", [0.5, 0.3], [5, 2]), base, "debiased_l2")
+    assert (one.seeds, one.mean) == ((2,), 0.0)
+    with pytest.raises(ValueError, match="no seed in common"):
+        compare.paired(grouped("lora", [0.5], [5]), base, "debiased_l2")
+
+
+def test_bad_input_is_answered_in_words(tmp_path, capsys):
+    path = write_run(tmp_path / "a")
+    other = write_run(tmp_path / "a", "full")
+    foreign = {"validation": labelled_arrays(60, 0), "test": labelled_arrays(60, 8)}
+    elsewhere = write_run(tmp_path / "c", "bitfit", arrays=foreign)
+    for line, answer in (
+        ([tmp_path / "nowhere"], "there is no directory"),
+        ([write_run(tmp_path / "b", finished=False)], "not finished; go on with"),
+        ([path, "--bins", 0], "--bins must be at least 1"),
+        ([path, "--split", "train"], "eval.py"),
+        ([path, "--calibrate-on", "test"], "400 of 400 rows of test are also in test"),
+        ([path, "--member", "ner"], "leave out --member"),
+        ([path, other], "say where to write with --out"),
+        ([path, other, "--out", tmp_path, "--against", "ia3"], "there are"),
+        ([path, elsewhere, "--out", tmp_path], "have other examples in test"),
+        ([path, write_run(tmp_path / "a", seed=1), "--out", tmp_path], "of one configuration"),
+    ):
+        assert main(*line) == 2
+        message = capsys.readouterr().err
+        assert answer in message, message
