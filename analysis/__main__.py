@@ -14,6 +14,8 @@ ANALYSES = {
     "compare": "analysis.compare",
     "transfer": "analysis.transfer",
     "abilities": "analysis.abilities",
+    "forgetting": "analysis.forgetting",
+    "attention": "analysis.attention",
 }
 
 
