@@ -17,6 +17,7 @@ from analysis.text import aligned
 from tl.runs import Run, write_json
 
 NEEDS = (("--dump", "forgetting", "--weights", "trained,pretrained"),)
+Score = tuple[float, int]  # of all texts, and how many they are
 DRAWS = 1000  # of the bootstrap
 # How much of a score nobody misses: an interval that lies within says "kept".
 MARGINS = {"probe": 0.02, "pairs": 0.02, "language": 0.05}
@@ -26,6 +27,11 @@ WHAT = {
     "language": "loss of the language model, nats per word piece",
 }
 
+ROLES = {
+    "target": "of what it was trained for",
+    "domain": "of other tasks on texts of that kind",
+    "control": "of the rest",
+}
 SAID = {
     "learned": "it knows more",
     "kept": "it knows as much",
@@ -43,7 +49,7 @@ class Change:
 
     group: str
     measure: str  # a key of WHAT
-    own: bool  # whether the run learned from this group's data
+    role: str  # a key of ROLES
     n_texts: int
     before: float
     after: float
@@ -85,18 +91,26 @@ def compute(label: str, before: Arrays, after: Arrays) -> Forgetting:
     if before.keys() != after.keys():
         odd = sorted(before.keys() ^ after.keys())[0]
         raise ValueError(f"{odd} was dumped of one model only; dump both with the same command")
-    own = set(after["own"].tolist())
     changes = []
     for key in after:
         kind, _, group = key.partition("/")
         if kind in SCORERS:
             both = [SCORERS[kind](arrays, group) for arrays in (before, after)]
-            changes.append(_change(kind, group, group in own, both))
-    changes.sort(key=lambda change: (not change.own, list(WHAT).index(change.measure)))
+            changes.append(_change(kind, group, role(after, group), both))
+    roles, measures = list(ROLES), list(WHAT)
+    changes.sort(key=lambda c: (roles.index(c.role), measures.index(c.measure)))
     return Forgetting(label, tuple(changes), str(after.get("no_language_model", "")))
 
 
-def _change(kind: str, group: str, own: bool, both: list[tuple[np.ndarray, np.ndarray]]) -> Change:
+def role(arrays: Arrays, group: str) -> str:
+    """What a group is to the run: its target, a neighbour, or a control."""
+    if group in arrays["own"]:
+        return "target"
+    domain = str(arrays["domain"])
+    return "domain" if group == domain or group.startswith(f"{domain} ") else "control"
+
+
+def _change(kind: str, group: str, role: str, both: list[tuple[Score, np.ndarray]]) -> Change:
     """From the scores of both models on all texts and on draws of them."""
     (before, draws_before), (after, draws_after) = both
     sign = -1 if kind == "losses" else 1
@@ -105,7 +119,7 @@ def _change(kind: str, group: str, own: bool, both: list[tuple[np.ndarray, np.nd
     return Change(
         group=group,
         measure={"states": "probe", "cosines": "pairs", "losses": "language"}[kind],
-        own=own,
+        role=role,
         n_texts=int(before[1]),
         before=float(before[0]),
         after=float(after[0]),
@@ -120,7 +134,7 @@ def resampled(n: int) -> np.ndarray:
     return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=DRAWS)
 
 
-def probe_scores(arrays: Arrays, group: str) -> tuple[tuple[float, int], np.ndarray]:
+def probe_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
     """Macro-F1 of out-of-fold predictions; the probes are not fitted anew for a draw."""
     labels, items = arrays[f"labels/{group}"], arrays[f"items/{group}"]
     try:
@@ -142,7 +156,7 @@ def _macro_f1(labels: np.ndarray, predicted: np.ndarray, weights: np.ndarray) ->
     return (2 * hits / np.maximum(total, 1)).mean(axis=1)
 
 
-def pair_scores(arrays: Arrays, group: str) -> tuple[tuple[float, int], np.ndarray]:
+def pair_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
     """Spearman's rank correlation of cosines and grades."""
     cosines, grades = arrays[f"cosines/{group}"], arrays[f"grades/{group}"]
     if len(np.unique(grades)) < 2:
@@ -158,7 +172,7 @@ def pair_scores(arrays: Arrays, group: str) -> tuple[tuple[float, int], np.ndarr
     return (scores[0], n), scores[1:]
 
 
-def loss_scores(arrays: Arrays, group: str) -> tuple[tuple[float, int], np.ndarray]:
+def loss_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
     """The mean over texts that have a word piece to predict."""
     losses = arrays[f"losses/{group}"]
     losses = losses[~np.isnan(losses)]
@@ -172,26 +186,26 @@ SCORERS = {"states": probe_scores, "cosines": pair_scores, "losses": loss_scores
 
 def table(found: Forgetting) -> str:
     """A row for each group and ability."""
-    rows = [["group", "ability", "texts", "before", "after", "gain", "95 % interval", "verdict"]]
-    for change in found.changes:
-        interval = f"{change.low:+.3f} … {change.high:+.3f}"
-        numbers = [f"{change.before:.3f}", f"{change.after:.3f}", f"{change.gain:+.3f}"]
-        name = change.group + (" (own)" if change.own else "")
-        rows.append([name, change.measure, str(change.n_texts), *numbers, interval, change.verdict])
+    head = ["group", "role", "ability", "texts", "before", "after", "gain", "95 % interval"]
+    rows = [[*head, "verdict"]]
+    for c in found.changes:
+        interval = f"{c.low:+.3f} … {c.high:+.3f}"
+        numbers = [f"{c.before:.3f}", f"{c.after:.3f}", f"{c.gain:+.3f}", interval]
+        rows.append([c.group, c.role, c.measure, str(c.n_texts), *numbers, c.verdict])
     return aligned(rows)
 
 
 def words(found: Forgetting) -> str:
     """What was learned and what was lost, in a paragraph."""
     parts = []
-    for own, whose in ((True, "Of its own texts"), (False, "Of others")):
+    for role, whose in ROLES.items():
         for verdict, said in SAID.items():
-            some = [c for c in found.changes if c.own == own and c.verdict == verdict]
+            some = [c for c in found.changes if c.role == role and c.verdict == verdict]
             named = ", ".join(
                 f"{c.group} ({c.measure} {c.before:.2f} → {c.after:.2f})" for c in some
             )
             if some:
-                parts.append(f"{whose}, {said}: {named}.")
+                parts.append(f"{whose[0].upper()}{whose[1:]}, {said}: {named}.")
     missing = f" No language model was asked: {found.missing}." if found.missing else ""
     meaning = "; ".join(f"{name}: {what}" for name, what in WHAT.items())
     return f"{found.label}. {' '.join(parts)}{missing} ({meaning}.)"

@@ -16,7 +16,7 @@ class Change(Protocol):
 
     group: str
     measure: str
-    own: bool
+    role: str
     before: float
     after: float
     gain: float
@@ -35,10 +35,10 @@ class Run(Protocol):
 @styled
 def figure(runs: list[Run]) -> Figure:
     """Gains with their intervals; scores above, losses, which have another unit, below."""
-    rows: dict[str, dict[tuple[str, str, bool], None]] = {}
+    rows: dict[str, dict[tuple[str, str, str], None]] = {}
     for run in runs:
         for change in run.changes:
-            key = change.group, change.measure, change.own
+            key = change.group, change.measure, change.role
             rows.setdefault(UNITS[change.measure], {})[key] = None
     heights = [len(keys) + 1 for keys in rows.values()]
     result = Figure(figsize=(2.4 + 2.9 * len(runs), 1.3 + 0.36 * sum(heights)))
@@ -56,11 +56,11 @@ def figure(runs: list[Run]) -> Figure:
     return result
 
 
-def draw(axes: Axes, run: Run, keys: list[tuple[str, str, bool]]) -> None:
+def draw(axes: Axes, run: Run, keys: list[tuple[str, str, str]]) -> None:
     """One point for each ability of a run, with its numbers above it."""
     axes.axvline(0, color=PALE, linewidth=1.5)
     axes.grid(visible=False)
-    of_key = {(change.group, change.measure, change.own): change for change in run.changes}
+    of_key = {(change.group, change.measure, change.role): change for change in run.changes}
     for y, key in enumerate(keys):
         change = of_key.get(key)
         if change is None:
@@ -73,6 +73,6 @@ def draw(axes: Axes, run: Run, keys: list[tuple[str, str, bool]]) -> None:
             textcoords="offset points", ha="center", va="bottom", color=colour, fontsize=7,
         )  # fmt: skip
     axes.set_ylim(len(keys) - 0.4, -0.9)
-    names = [f"{group}, {measure}" + (" (own)" if own else "") for group, measure, own in keys]
+    names = [f"{group}, {measure} ({role})" for group, measure, role in keys]
     axes.set_yticks(range(len(keys)), names)
     axes.margins(x=0.35)

@@ -33,6 +33,7 @@ def arrays(shift, noise, loss, seed=0):
     losses = np.append(loss + 0.1 * random.normal(size=50), np.nan)  # the last has no gap
     return {
         "own": np.array(["emotion test"]),
+        "domain": np.array("emotion"),
         "states/emotion test": states.astype(np.float16),
         "labels/emotion test": labels,
         "items/emotion test": np.arange(200),
@@ -42,6 +43,7 @@ def arrays(shift, noise, loss, seed=0):
     }
 
 
+NO_GROUP = {"own": np.array([""]), "domain": np.array("")}
 BEFORE, AFTER = arrays(0.3, 0.5, 2.0), arrays(1.5, 3.0, 2.5, seed=1)
 
 
@@ -75,10 +77,12 @@ def test_scores_are_those_of_other_libraries():
 
 def test_learned_the_new_and_lost_the_old():
     found = compute("run", BEFORE, AFTER)
-    told = {c.measure: (c.own, c.verdict) for c in found.changes}
+    told = {c.measure: (c.role, c.verdict) for c in found.changes}
     assert told == {
-        "probe": (True, "learned"), "pairs": (False, "lost"), "language": (False, "lost"),
-    }  # fmt: skip
+        "probe": ("target", "learned"),
+        "pairs": ("control", "lost"),
+        "language": ("control", "lost"),
+    }
     loss = next(c for c in found.changes if c.measure == "language")
     assert loss.gain == pytest.approx(-0.5)  # a loss that grew is no gain
     for change in found.changes:
@@ -92,13 +96,20 @@ def test_nothing_moved_is_exactly_nothing():
         assert change.verdict == "kept"
 
 
+def test_what_a_group_is_to_a_run():
+    some = {"own": np.array(["newsroom test"]), "domain": np.array("newsroom")}
+    roles = {"newsroom test": "target", "newsroom": "domain", "newsroom sentiment": "domain",
+             "newsroom-ru": "control", "newsroom-ru names": "control"}  # fmt: skip
+    assert {group: forgetting.role(some, group) for group in roles} == roles
+
+
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
     [(0.1, 0.2, "learned"), (-0.2, -0.1, "lost"), (-0.01, 0.01, "kept"), (0.001, 0.015, "kept"),
      (-0.1, 0.1, "unclear"), (-0.015, 0.03, "unclear"), (0.01, 0.03, "learned")],
 )  # fmt: skip
 def test_verdicts(low, high, verdict):
-    change = Change("texts", "probe", False, 100, 0.5, 0.5, (low + high) / 2, low, high)
+    change = Change("texts", "probe", "control", 100, 0.5, 0.5, (low + high) / 2, low, high)
     assert change.verdict == verdict
 
 
@@ -109,7 +120,7 @@ def test_intervals_hold_the_truth():
     for _ in range(300):
         base = random.normal(2, 0.5, size=100)
         gains = random.normal(0.05, 0.2, size=100)
-        some = [{"own": np.array([""]), "losses/x": x} for x in (base, base - gains)]
+        some = [{**NO_GROUP, "losses/x": x} for x in (base, base - gains)]
         (change,) = compute("run", *some).changes
         hits += change.low <= 0.05 <= change.high
     assert 0.91 <= hits / 300 <= 0.985
@@ -120,8 +131,10 @@ def test_words_name_what_changed_and_why_there_is_no_language_model():
     without = [{k: v for k, v in some.items() if not k.startswith("losses")} | reason
                for some in (BEFORE, AFTER)]  # fmt: skip
     text = forgetting.words(compute("lora (r 4)", *without))
-    assert text.startswith("lora (r 4). Of its own texts, it knows more: emotion test (probe 0.")
-    assert "Of others, it knows less: newsroom headlines (pairs 0." in text
+    assert text.startswith(
+        "lora (r 4). Of what it was trained for, it knows more: emotion test (probe 0."
+    )
+    assert "Of the rest, it knows less: newsroom headlines (pairs 0." in text
     assert "No language model was asked: minilm has no head" in text
 
 
@@ -139,7 +152,7 @@ def test_command_line_writes_picture_numbers_and_words(tmp_path, capsys):
     assert by_group["rte"]["verdict"] == "lost"
     shown = capsys.readouterr().out
     assert numbers["words"] in shown
-    assert "emotion test (own)" in shown
+    assert "Of the rest, it knows less: " in shown
 
 
 def test_strategies_side_by_side(tmp_path):

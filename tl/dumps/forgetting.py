@@ -30,10 +30,11 @@ def collect(setup: Setup, dataset: Dataset, split: str, limit: int) -> dict[str,
         limit: texts of each group; pairs are as many.
 
     Returns:
-        see `tl.dumps.knowledge`; `own` has the names of the groups that the run learned from.
+        see `tl.dumps.knowledge`; `own` has the names of the groups that the run learned from, and
+        `domain` the name of its data, with which groups of the same kind of texts begin.
     """
     losses = Losses(setup)
-    arrays: Arrays = {"own": np.array([], dtype=str)}
+    arrays: Arrays = {"own": np.array([], dtype=str), "domain": np.array(dataset.name)}
     for task, examples in groupby(setup.task.examples(split), key=lambda example: example.task):
         group = " ".join([dataset.name, split, *([f"({task})"] if task else [])])
         arrays |= own_group(setup, losses, list(examples)[:limit], group)
