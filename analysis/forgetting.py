@@ -17,7 +17,6 @@ from analysis.text import aligned
 from tl.runs import Run, write_json
 
 NEEDS = (("--dump", "forgetting", "--weights", "trained,pretrained"),)
-Score = tuple[float, int]  # of all texts, and how many they are
 DRAWS = 1000  # of the bootstrap
 # How much of a score nobody misses: an interval that lies within says "kept".
 MARGINS = {"probe": 0.02, "pairs": 0.02, "language": 0.05}
@@ -37,7 +36,17 @@ SAID = {
     "kept": "it knows as much",
     "lost": "it knows less",
     "unclear": "these texts do not tell",
+    "absent": "it knows nothing, before and after",
 }
+
+
+@dataclass(frozen=True)
+class Score:
+    """The score of a model on a group; `chance` is that of guessing (of a loss, −∞)."""
+
+    value: float
+    n_texts: int
+    chance: float
 
 
 @dataclass(frozen=True)
@@ -56,11 +65,14 @@ class Change:
     gain: float
     low: float
     high: float
+    known: bool  # whether before or after is better than chance, by the lower end of its interval
 
     @property
     def verdict(self) -> str:
         """`learned` or `lost`: the interval is on one side of 0; `kept`: it lies in the margin."""
         margin = MARGINS[self.measure]
+        if not self.known:
+            return "absent"
         if -margin <= self.low and self.high <= margin:
             return "kept"
         if self.low > 0:
@@ -112,7 +124,7 @@ def role(arrays: Arrays, group: str) -> str:
 
 def _change(kind: str, group: str, role: str, both: list[tuple[Score, np.ndarray]]) -> Change:
     """From the scores of both models on all texts and on draws of them."""
-    (before, draws_before), (after, draws_after) = both
+    (before, draws_before), (after, draws_after) = both  # the texts of both are the same
     sign = -1 if kind == "losses" else 1
     gains = sign * (draws_after - draws_before)
     low, high = np.nanquantile(gains, [0.025, 0.975])
@@ -120,12 +132,13 @@ def _change(kind: str, group: str, role: str, both: list[tuple[Score, np.ndarray
         group=group,
         measure={"states": "probe", "cosines": "pairs", "losses": "language"}[kind],
         role=role,
-        n_texts=int(before[1]),
-        before=float(before[0]),
-        after=float(after[0]),
-        gain=float(sign * (after[0] - before[0])),
+        n_texts=after.n_texts,
+        before=before.value,
+        after=after.value,
+        gain=sign * (after.value - before.value),
         low=float(low),
         high=float(high),
+        known=any(np.nanquantile(d, 0.025) > score.chance for score, d in both),
     )
 
 
@@ -144,7 +157,8 @@ def probe_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
     texts, place = np.unique(items, return_inverse=True)
     weights = np.concatenate([np.ones((1, len(texts))), resampled(len(texts))])
     scores = _macro_f1(labels, predicted, weights[:, place])
-    return (scores[0], len(texts)), scores[1:]
+    # Who guesses each class as often as it comes has its share as F1, and 1 / c as the mean.
+    return Score(float(scores[0]), len(texts), 1 / len(np.unique(labels))), scores[1:]
 
 
 def _macro_f1(labels: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -169,7 +183,7 @@ def pair_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
     lengths = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
     with np.errstate(invalid="ignore"):  # a draw of pairs of one grade
         scores = (x * y).sum(axis=1) / lengths
-    return (scores[0], n), scores[1:]
+    return Score(float(scores[0]), n, 0.0), scores[1:]
 
 
 def loss_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
@@ -178,7 +192,8 @@ def loss_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
     losses = losses[~np.isnan(losses)]
     if not len(losses):
         raise ValueError(f"{group}: no text has a word piece to predict")
-    return (losses.mean(), len(losses)), resampled(len(losses)) @ losses / len(losses)
+    draws = resampled(len(losses)) @ losses / len(losses)
+    return Score(float(losses.mean()), len(losses), -np.inf), draws
 
 
 SCORERS = {"states": probe_scores, "cosines": pair_scores, "losses": loss_scores}

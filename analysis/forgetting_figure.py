@@ -5,9 +5,9 @@ from typing import Protocol
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.plotting import BLUE, GREY, INK, ORANGE, PALE, styled
+from analysis.plotting import BLUE, GREY, INK, ORANGE, PALE, SILVER, styled
 
-COLOURS = {"learned": BLUE, "lost": ORANGE, "kept": INK, "unclear": GREY}
+COLOURS = {"learned": BLUE, "lost": ORANGE, "kept": INK, "unclear": GREY, "absent": SILVER}
 UNITS = {"probe": "score", "pairs": "score", "language": "nats per word piece"}
 
 

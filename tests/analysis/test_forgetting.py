@@ -44,7 +44,7 @@ def arrays(shift, noise, loss, seed=0):
 
 
 NO_GROUP = {"own": np.array([""]), "domain": np.array("")}
-BEFORE, AFTER = arrays(0.3, 0.5, 2.0), arrays(1.5, 3.0, 2.5, seed=1)
+BEFORE, AFTER = arrays(0.6, 0.5, 2.0), arrays(1.5, 3.0, 2.5, seed=1)
 
 
 def write_run(folder, result=RESULT, dumps=(BEFORE, AFTER)):
@@ -109,8 +109,17 @@ def test_what_a_group_is_to_a_run():
      (-0.1, 0.1, "unclear"), (-0.015, 0.03, "unclear"), (0.01, 0.03, "learned")],
 )  # fmt: skip
 def test_verdicts(low, high, verdict):
-    change = Change("texts", "probe", "control", 100, 0.5, 0.5, (low + high) / 2, low, high)
+    change = Change("texts", "probe", "control", 100, 0.5, 0.5, (low + high) / 2, low, high, True)
     assert change.verdict == verdict
+
+
+def test_what_was_never_known_is_neither_kept_nor_lost():
+    blind = arrays(0.0, 1e6, 2.0)
+    verdicts = {c.measure: c.verdict for c in compute("run", blind, blind).changes}
+    assert verdicts == {"probe": "absent", "pairs": "absent", "language": "kept"}
+    found = compute("run", blind, arrays(1.5, 1e6, 2.0))
+    assert found.changes[0].verdict == "learned"
+    assert "it knows nothing, before and after: newsroom headlines" in forgetting.words(found)
 
 
 @pytest.mark.slow
