@@ -85,8 +85,8 @@ def test_source_takes_texts_words_and_pairs(records, keys, finished, tmp_path):
     dump(finished, "source", "--data", str(folder))
     before, after = both(finished, "source", "other-test")
     assert {key.partition("/")[0] for key in after} - {"no_language_model"} == keys
-    assert all(key.endswith("/other") for key in after if "/" in key)
-    moving = "cosines/other" if "cosines" in keys else "states/other"
+    assert all(key.endswith("/other test") for key in after if "/" in key)
+    moving = "cosines/other test" if "cosines" in keys else "states/other test"
     assert not np.array_equal(before[moving], after[moving])
 
 
@@ -94,7 +94,7 @@ def test_grades_of_pairs(finished, tmp_path):
     folder = write_splits(tmp_path / "p", {"train": PAIRS, "validation": PAIRS, "test": PAIRS})
     dump(finished, "source", "--data", str(folder), weights="trained")
     with np.load(finished.arrays("source", "p-test")) as arrays:
-        assert arrays["grades/p"].tolist() == [2.0, 0.0, 1.0, 2.0, 0.0, 1.0, 2.0]
+        assert arrays["grades/p test"].tolist() == [2.0, 0.0, 1.0, 2.0, 0.0, 1.0, 2.0]
 
 
 def test_data_without_labels_are_refused(finished, tmp_path, capsys):

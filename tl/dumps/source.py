@@ -25,21 +25,22 @@ def load(data: str, encoding: str) -> Dataset:
 
 
 def collect(setup: Setup, dataset: Dataset, split: str, limit: int) -> dict[str, np.ndarray]:
-    """The arrays of one group, which has the name of the data; see `tl.dumps.knowledge`.
+    """The arrays of one group, named after the data and their split; see `tl.dumps.knowledge`.
 
     Args:
         setup: the model.
         dataset: other data than the run's.
-        split: which is read.
+        split: which is read; its name begins with that of the data.
         limit: how many of its texts.
 
     Raises:
         ValueError: if texts or labels are missing.
     """
     records, name = dataset.splits[split][:limit], dataset.name
+    group = f"{name} {split.removeprefix(f'{name}-')}"
     columns = dataset.columns(split)
     if set(PAIR) <= set(columns) and _graded(records):
-        return similarities(setup, records, name)
+        return similarities(setup, records, group)
     labelled = set(LABELS) & set(columns)
     if not labelled and "ner_tags" not in columns:
         raise ValueError(
@@ -50,7 +51,7 @@ def collect(setup: Setup, dataset: Dataset, split: str, limit: int) -> dict[str,
     task = "classification" if labelled else "ner"
     made = task_over(setup, task, records)
     examples = made.examples("train")
-    return Losses(setup).of(examples, name) | labelled_states(setup, made, examples, name)
+    return Losses(setup).of(examples, group) | labelled_states(setup, made, examples, group)
 
 
 def _graded(records: list[Record]) -> bool:
