@@ -100,9 +100,7 @@ def compute(label: str, before: Arrays, after: Arrays) -> Forgetting:
     Raises:
         ValueError: if they are not about the same texts, or a group cannot be probed.
     """
-    if before.keys() != after.keys():
-        odd = sorted(before.keys() ^ after.keys())[0]
-        raise ValueError(f"{odd} was dumped of one model only; dump both with the same command")
+    check_same_texts(before, after)
     changes = []
     for key in after:
         kind, _, group = key.partition("/")
@@ -112,6 +110,23 @@ def compute(label: str, before: Arrays, after: Arrays) -> Forgetting:
     roles, measures = list(ROLES), list(WHAT)
     changes.sort(key=lambda c: (roles.index(c.role), measures.index(c.measure)))
     return Forgetting(label, tuple(changes), str(after.get("no_language_model", "")))
+
+
+def check_same_texts(before: Arrays, after: Arrays) -> None:
+    """Raise ValueError unless both are about the same groups, texts and labels."""
+    odd = sorted(before.keys() ^ after.keys())
+    odd += [key for key in before.keys() & after.keys() if before[key].shape != after[key].shape]
+    odd += [
+        key
+        for key in before.keys() & after.keys()
+        if key.startswith(("labels/", "items/", "grades/"))
+        and not np.array_equal(before[key], after[key])
+    ]
+    if odd:
+        raise ValueError(
+            f"{odd[0]} is not that of the same texts before and after; dump both with one command: "
+            "--weights trained,pretrained"
+        )
 
 
 def role(arrays: Arrays, group: str) -> str:

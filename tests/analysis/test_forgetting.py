@@ -180,6 +180,7 @@ def test_strategies_side_by_side(tmp_path):
 
 def test_bad_input_is_answered_in_words(tmp_path, capsys):
     one = {**AFTER, "grades/newsroom headlines": np.ones(100)}
+    other = {**AFTER, "labels/emotion test": 1 - AFTER["labels/emotion test"]}
     odd = {**AFTER, "losses/x": np.ones(3)}
     none = {**AFTER, "losses/newsroom": np.full(3, np.nan)}
     for folder, answer in (
@@ -189,6 +190,7 @@ def test_bad_input_is_answered_in_words(tmp_path, capsys):
         (write_run(tmp_path / "half", dumps=(BEFORE,)), "has no forgetting/test.npz"),
         (write_run(tmp_path / "one", dumps=(one, one)), "same label"),
         (write_run(tmp_path / "none", dumps=(none, none)), "no text has a word piece"),
+        (write_run(tmp_path / "other", dumps=(BEFORE, other)), "labels/emotion test is not that"),
         (write_run(tmp_path / "odd", dumps=(BEFORE, odd)), "losses/x"),
     ):
         assert main(folder) == 2
