@@ -15,6 +15,8 @@ ANALYSES = {
     "transfer": "analysis.transfer",
     "abilities": "analysis.abilities",
     "calibration": "analysis.calibration.command",
+    "forgetting": "analysis.forgetting",
+    "attention": "analysis.attention",
 }
 
 

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 from running import refused_by, trained
+from tiny import tiny_backbone
 
 import eval
 from tl import trained as runs_of
@@ -58,6 +60,45 @@ def test_attention_rows_sum_to_one_and_padding_gets_nothing(finished):
     expected = np.broadcast_to(real[:, None, None], sums.shape)
     np.testing.assert_allclose(sums, expected, atol=2e-3)  # float16 holds about 3 digits
     assert not maps[~np.broadcast_to(real[:, None, None, None], maps.shape)].any()
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2", "deberta-v2"])
+def test_maps_of_every_family_are_those_of_eager_attention(family):
+    """A1, A2: rows sum to 1, padding gets exactly nothing, and the fused kernel comes back."""
+    network = tiny_backbone(family).model
+    kernel = network.config._attn_implementation
+    ids = torch.tensor([[2, 9, 14, 7, 3], [2, 11, 3, 0, 0]])
+    inputs = {"input_ids": ids, "attention_mask": (ids != 0).long()}
+    with torch.no_grad():
+        fused = network(**inputs).last_hidden_state
+        with attention.forming_weights(network):
+            output = network(**inputs, output_attentions=True)
+        network.set_attn_implementation("eager")
+        eager = attention.maps_of(network(**inputs, output_attentions=True), 5)
+        network.set_attn_implementation(kernel)
+    maps = attention.maps_of(output, 5)
+    assert maps.shape == (2, 2, 2, 5, 5)  # [b, L, h, t, t]
+    real = inputs["attention_mask"].bool()
+    torch.testing.assert_close(maps[0], eager[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(maps[1, ..., :3, :], eager[1, ..., :3, :], atol=1e-5, rtol=0)
+    torch.testing.assert_close(maps[0].sum(-1), torch.ones(2, 2, 5), atol=1e-5, rtol=0)
+    torch.testing.assert_close(maps[1].sum(-1)[..., :3], torch.ones(2, 2, 3), atol=1e-5, rtol=0)
+    assert (maps[1, ..., :3, 3:] == 0).all()
+    torch.testing.assert_close(output.last_hidden_state[real], fused[real], atol=1e-5, rtol=0)
+    assert network.config._attn_implementation == kernel
+
+
+def test_the_kernel_comes_back_after_an_error_and_empty_maps_are_refused():
+    """A2: under a fused kernel transformers returns no maps, and says so in a warning only."""
+    network = tiny_backbone("bert").model
+    kernel = network.config._attn_implementation
+    assert kernel != "tl"
+    with pytest.raises(KeyError), attention.forming_weights(network):
+        raise KeyError
+    assert network.config._attn_implementation == kernel
+    for empty in ((), (None, None)):
+        with pytest.raises(ValueError, match="no attention weights"):
+            attention.maps_of({"attentions": empty}, 5)
 
 
 def test_a_limit_takes_the_first_examples(finished):

@@ -10,6 +10,7 @@ place. Negation and contrast ("despite a dismal start, ...") ask for more than a
 
 import hashlib
 import random
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TypeVar
@@ -78,6 +79,18 @@ def newsroom(language: str, subset: str) -> Dataset:
 def item(language: str, sentiment: str, rng: random.Random) -> Record:
     """One more item, of the kind that train holds: the columns of all tasks, without an id."""
     return _Item(language, "train", sentiment, rng).record()
+
+
+def report_and_headline(language: str, rng: random.Random, change: str = "") -> tuple[str, str]:
+    """A report and its headline.
+
+    Args:
+        language: "en" or "ru".
+        rng: where chance comes from.
+        change: "event": the headline is that of another event of the topic, with the same names;
+            "word": one name, thing or number in it is another one; "": it fits.
+    """
+    return _Item(language, "train", "neutral", rng).report_and_headline(change)
 
 
 def portion(word: Word) -> str:
@@ -156,6 +169,24 @@ class _Item:
             "ner_tags": [tag for _, tag in tagged],
             "summary": detokenise([word for word, _ in self._sentence(summary)]),
         }
+
+    def report_and_headline(self, change: str) -> tuple[str, str]:
+        report, headline = _pick(self.rng, self.topic["events"])
+        text = self._sentence(report)
+        if change == "event":
+            headline = _pick(self.rng, [own for _, own in self.topic["events"] if own != headline])
+        if change == "word":
+            self._refill(_pick(self.rng, re.findall(r"{(\w+)", headline)))
+        first, second = (
+            detokenise([word for word, _ in side]) for side in (text, self._sentence(headline))
+        )
+        return first, second
+
+    def _refill(self, slot: str) -> None:
+        """Draws the words of a slot until they are others."""
+        old = self.filled[slot]
+        while self.filled[slot] == old:
+            self.filled[slot] = self._fill(slot)
 
     def _sentence(self, template: str) -> Tagged:
         """The words of a template, its slots filled, with their tags."""

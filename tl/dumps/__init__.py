@@ -15,6 +15,8 @@ from tl.registry import unknown
 DUMPS = {
     "hidden": "tl.dumps.hidden",
     "attention": "tl.dumps.attention",
+    "forgetting": "tl.dumps.forgetting",
+    "source": "tl.dumps.source",
 }
 
 

@@ -1,0 +1,238 @@
+"""Where a model looks, before and after: entropy, distance and change of every head."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.special import entr
+
+from analysis import attention_figures, attention_page, bertviz_pages, dumped
+from analysis.dumped import Arrays
+from analysis.plotting import save
+from analysis.tables import Finished, read, short_options
+from tl.runs import Run, write_atomically, write_json
+
+NEEDS = (("--dump", "attention", "--weights", "trained,pretrained"),)
+ROUNDING = 2e-3  # what a row of float16 may lack to 1
+READABLE = range(8, 25)  # tokens of the example that is drawn, where there is such a one
+CAVEAT = (
+    "A weight says how much of a token's value enters a mixture, not why the model answered as it "
+    "did: other weights can give the same answer (arXiv 1902.10186), and what a layer adds around "
+    "attention is not in it."
+)
+
+
+@dataclass(frozen=True)
+class Heads:
+    """What each head does on average over the real tokens of a text, and over texts: [L, h]."""
+
+    entropy: np.ndarray  # of the row of a token, in nats
+    distance: np.ndarray  # Σ weight · |i − j|, in tokens
+
+
+@dataclass(frozen=True)
+class Attention:
+    """The heads of one run before and after; `divergence` is that of their rows, [L, h]."""
+
+    label: str
+    n_texts: int
+    n_tokens: int
+    uniform: float  # the entropy of a head that looks everywhere alike
+    before: Heads
+    after: Heads
+    divergence: np.ndarray  # Jensen-Shannon, in nats: from 0 to log 2
+
+
+def compute(label: str, before: Arrays, after: Arrays) -> Attention:
+    """Average over real tokens, then over texts; padding is left out.
+
+    Args:
+        label: of the run.
+        before: what `--dump attention` wrote of the pretrained weights.
+        after: of the trained ones, on the same texts.
+
+    Raises:
+        ValueError: if the texts differ, or a weight is no number.
+    """
+    if not np.array_equal(before["tokens"], after["tokens"]):
+        raise ValueError("the maps before and after are of other texts; dump both in one command")
+    sums, n_texts = None, len(after["tokens"])
+    for i in range(n_texts):
+        one, other = (distributions(real(arrays, i)[1]) for arrays in (before, after))
+        found = np.stack([*described(one), *described(other), divergence(one, other)])
+        sums = found if sums is None else sums + found
+    lengths = (after["tokens"] != "").sum(axis=1)
+    means = sums / n_texts
+    return Attention(
+        label=label,
+        n_texts=n_texts,
+        n_tokens=int(lengths.sum()),
+        uniform=float(np.log(lengths).mean()),
+        before=Heads(*means[:2]),
+        after=Heads(*means[2:4]),
+        divergence=means[4],
+    )
+
+
+def real(arrays: Arrays, i: int) -> tuple[list[str], np.ndarray]:
+    """The tokens of a text, and its maps without padding, [L, h, n, n]."""
+    tokens = [token for token in arrays["tokens"][i].tolist() if token]
+    maps = arrays["maps"][i][..., : len(tokens), : len(tokens)].astype(float)
+    if not np.isfinite(maps).all():
+        raise ValueError(f"text {arrays['ids'][i]}: a weight is not finite; train again with fp32")
+    return tokens, maps
+
+
+def distributions(maps: np.ndarray) -> np.ndarray:
+    """Rows that sum to 1, [L, h, n, n + 1]: the last outcome is a prefix, or virtual tokens."""
+    lacking = 1 - maps.sum(axis=-1, keepdims=True)
+    lacking[lacking < ROUNDING] = 0
+    whole = np.concatenate([maps, lacking], axis=-1)
+    return whole / whole.sum(axis=-1, keepdims=True)
+
+
+def described(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Entropy and mean distance of each head, [L, h]; distance is among the tokens of the text."""
+    tokens = p[..., :-1]
+    steps = np.abs(np.subtract.outer(np.arange(p.shape[-2]), np.arange(p.shape[-2])))
+    mass = np.maximum(tokens.sum(axis=-1), 1e-12)
+    return entropies(p).mean(axis=-1), ((tokens * steps).sum(axis=-1) / mass).mean(axis=-1)
+
+
+def entropies(p: np.ndarray) -> np.ndarray:
+    """−Σ p log p of each row, in nats."""
+    return entr(p).sum(axis=-1)
+
+
+def divergence(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Jensen-Shannon: H((p + q)/2) − (H(p) + H(q))/2, the mean over a head's rows, [L, h]."""
+    rows = entropies((p + q) / 2) - (entropies(p) + entropies(q)) / 2
+    return np.maximum(rows, 0).mean(axis=-1)
+
+
+def rollout(maps: np.ndarray) -> np.ndarray:
+    """How much of each token is in each state of the last layer (arXiv 2005.00928, Eq. 1), [n, n].
+
+    Heads are averaged, and half of a state comes past attention: R = Π_l (A_l + I)/2. What goes to
+    a prefix comes from no token: rows are brought to 1 again.
+
+    Args:
+        maps: [L, h, n, n].
+    """
+    result = np.eye(maps.shape[-1])
+    for layer in maps.mean(axis=1):
+        among_tokens = layer / np.maximum(layer.sum(axis=-1, keepdims=True), 1e-12)
+        result = (among_tokens + np.eye(len(layer))) / 2 @ result
+    return result
+
+
+def words(found: Attention) -> str:
+    """What changed, in a paragraph."""
+    layer, head = np.unravel_index(found.divergence.argmax(), found.divergence.shape)
+    by_layer = found.divergence.mean(axis=1)
+    start = f"{found.label}, {found.n_texts} texts: "
+    if not found.divergence.any():
+        return f"{start}no head looks anywhere else than before. {CAVEAT}"
+    return (
+        f"{start}heads changed most in layer {by_layer.argmax() + 1} (mean Jensen-Shannon "
+        f"divergence {by_layer.max():.3f} of at most 0.693 nats) and least in layer "
+        f"{by_layer.argmin() + 1} ({by_layer.min():.3f}); of all, head {head + 1} of layer "
+        f"{layer + 1} did most ({found.divergence.max():.3f}). Rows had an entropy of "
+        f"{found.before.entropy.mean():.2f} nats before and {found.after.entropy.mean():.2f} "
+        f"after (looking everywhere alike: {found.uniform:.2f}); a token looked "
+        f"{found.before.distance.mean():.1f} tokens far before, {found.after.distance.mean():.1f} "
+        f"after. {CAVEAT}"
+    )
+
+
+def numbers(found: Attention) -> dict:
+    """As JSON."""
+    return {
+        "run": found.label,
+        "texts": found.n_texts,
+        "tokens": found.n_tokens,
+        "entropy_of_uniform": found.uniform,
+        **{
+            f"{name}_{when}": getattr(getattr(found, when), name).tolist()
+            for when in ("before", "after")
+            for name in ("entropy", "distance")
+        },
+        "jensen_shannon": found.divergence.tolist(),
+        "words": words(found),
+    }
+
+
+def choose(arrays: Arrays, asked: int | None) -> int:
+    """The text that is drawn: the one that was asked for, or the first that is easy to read."""
+    lengths = (arrays["tokens"] != "").sum(axis=1)
+    if asked is None:
+        good = [i for i, n in enumerate(lengths) if n in READABLE]
+        return good[0] if good else int(lengths.argmin())
+    if not 0 <= asked < len(lengths):
+        raise ValueError(f"--example {asked}: the dump has examples 0 to {len(lengths) - 1}")
+    return asked
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", type=Path, help="finished run directories")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="default: RUN/analysis; needed for several runs"
+    )
+    parser.add_argument("--example", type=int, metavar="N", help="which text to draw, from 0")
+    parser.add_argument(
+        "--bertviz", type=Path, metavar="DIR",
+        help="write bertviz' views too, with the scripts in DIR inside (one run)",
+    )  # fmt: skip
+
+
+def load(finished: Finished) -> tuple[str, Arrays, Arrays]:
+    """The label of a run, and its maps before and after."""
+    run, split = Run(finished.path), dumped.scored_split(finished.result)
+    both = [dumped.read(run, "attention", split, weights) for weights in ("pretrained", "trained")]
+    own = (*short_options(finished.result["command"]), f"seed {finished.result['seed']}")
+    return f"{finished.result['strategy']} ({', '.join(own)})", *both
+
+
+def run(arguments: argparse.Namespace) -> None:
+    single = len(arguments.runs) == 1
+    if not single and (arguments.out is None or arguments.bertviz is not None):
+        raise ValueError("several runs: name a directory with --out; --bertviz takes one run")
+    out = arguments.out or arguments.runs[0] / "analysis"
+    loaded = [load(read(Run(path))) for path in arguments.runs]
+    found = [compute(*one) for one in loaded]
+    written = [out / "attention.png", out / "attention.json"]
+    save(attention_figures.heads(found), written[0])
+    write_json(written[1], [numbers(one) for one in found])
+    if single:
+        written += views(out, loaded[0], arguments.example, arguments.bertviz)
+    print("\n\n".join(map(words, found)))
+    print(f"wrote {', '.join(map(str, written))}")
+
+
+def views(
+    out: Path, loaded: tuple[str, Arrays, Arrays], asked: int | None, scripts: Path | None
+) -> list[Path]:
+    """Draw one text, and make the pages of several; the paths that were written."""
+    label, before, after = loaded
+    chosen = choose(after, asked)
+    (tokens, one), (_, other) = real(before, chosen), real(after, chosen)
+    rolled = rollout(one), rollout(other)
+    paths = [out / f"attention-{name}" for name in ("maps.png", "rollout.png", "view.html")]
+    save(attention_figures.maps(label, tokens, one, other), paths[0])
+    save(attention_figures.rollouts(label, tokens, *rolled), paths[1])
+    order = [chosen, *(i for i in range(len(after["tokens"])) if i != chosen)]
+    texts = (
+        attention_page.Text(
+            str(after["ids"][i]), real(after, i)[0],
+            *((maps, rollout(maps)) for maps in (real(before, i)[1], real(after, i)[1])),
+        )
+        for i in order
+    )  # fmt: skip
+    write_atomically(paths[2], attention_page.page(label, texts, CAVEAT).encode())
+    if scripts is not None:
+        pages = bertviz_pages.pages(tokens, {"before": one, "after": other}, scripts)
+        for name, html in pages.items():
+            paths.append(out / f"attention-bertviz-{name}.html")
+            write_atomically(paths[-1], html.encode())
+    return paths

@@ -1,0 +1,134 @@
+"""The figures of `analysis.attention`: all heads in numbers, one text in maps."""
+
+from typing import Protocol
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.plotting import BLUE, GREY, INK, ORANGE, label_end, styled
+
+DARK = 0.6  # of the scale: from here on, numbers in cells are white
+NOT_WHY = "Weights say what is mixed, not why the model answers as it does."
+
+
+class Heads(Protocol):
+    entropy: np.ndarray
+    distance: np.ndarray
+
+
+class Attention(Protocol):
+    """What is drawn of one run."""
+
+    label: str
+    uniform: float
+    before: Heads
+    after: Heads
+    divergence: np.ndarray
+
+
+@styled
+def heads(runs: list[Attention]) -> Figure:
+    """A column for each run: change of each head; entropy and distance over the layers."""
+    n_layers, n_heads = runs[0].divergence.shape
+    tall = max(1.6, 0.28 * n_layers)
+    result = Figure(figsize=(max(4.2, 0.38 * n_heads + 1.4) * len(runs) + 0.6, tall + 5.2))
+    panels = result.subplots(
+        3, len(runs), squeeze=False, sharey="row", height_ratios=(tall, 1.9, 1.9)
+    )
+    most = max(float(run.divergence.max()) for run in runs) or 1.0
+    for (top, middle, bottom), run in zip(panels.T, runs, strict=True):
+        draw_divergence(top, run.divergence, most)
+        top.set_title(f"{run.label}\nJensen-Shannon divergence, before and after, nats", fontsize=8)
+        draw_layers(middle, run.before.entropy, run.after.entropy)
+        ends = 1, len(run.divergence)
+        middle.plot(ends, (run.uniform, run.uniform), color=GREY, linewidth=0.8, linestyle=":")
+        label_end(middle, len(run.divergence), run.uniform, "looking\neverywhere", GREY)
+        middle.set(ylabel="entropy of a row, nats", ylim=(0, None))
+        draw_layers(bottom, run.before.distance, run.after.distance)
+        bottom.set(ylabel="mean distance, tokens", xlabel="layer", ylim=(0, None))
+    result.supxlabel(f"Lines: mean over heads; dots: heads. {NOT_WHY}", fontsize=7, color=GREY)
+    return result
+
+
+def draw_divergence(axes: Axes, divergence: np.ndarray, most: float) -> None:
+    """A cell for each head, with its number."""
+    n_layers, n_heads = divergence.shape
+    axes.imshow(divergence, cmap="Oranges", vmin=0, vmax=most, aspect="auto")
+    axes.grid(visible=False)
+    axes.set_xticks(range(n_heads), range(1, n_heads + 1))
+    axes.set_yticks(range(n_layers), range(1, n_layers + 1))
+    axes.set(xlabel="head", ylabel="layer")
+    for (layer, head), value in np.ndenumerate(divergence):
+        colour = "white" if value > DARK * most else INK
+        text = f"{value:.2f}".removeprefix("0")
+        axes.text(head, layer, text, ha="center", va="center", color=colour, fontsize=6)
+
+
+def draw_layers(axes: Axes, before: np.ndarray, after: np.ndarray) -> None:
+    """Two lines over the layers, each labelled at its end."""
+    layers = np.arange(1, len(before) + 1)
+    near = abs(before[-1].mean() - after[-1].mean()) < 0.1 * max(before.max(), after.max())
+    higher = "after" if after[-1].mean() > before[-1].mean() else "before"
+    both = ((before, "before", BLUE, -0.06), (after, "after", ORANGE, 0.06))
+    for values, name, colour, shift in both:
+        places = np.repeat(layers + shift, values.shape[1])
+        axes.plot(places, values.ravel(), ".", color=colour, alpha=0.35, markersize=3)
+        axes.plot(layers, values.mean(axis=1), "o-", color=colour)
+        text = f"{name}\n" if near and name == higher else f"\n{name}" if near else name
+        label_end(axes, layers[-1], values[-1].mean(), text, colour)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+@styled
+def maps(label: str, tokens: list[str], before: np.ndarray, after: np.ndarray) -> Figure:
+    """All heads of one text, a row for each layer: before on the left, after on the right."""
+    n_layers, n_heads = before.shape[:2]
+    result = Figure(figsize=(0.48 * 2 * n_heads + 1.2, 0.48 * n_layers + 1.5))
+    panels = result.subplots(1, 2, sharey=True)
+    for axes, some, name in zip(panels, (before, after), ("before", "after"), strict=True):
+        image = mosaic(some)
+        axes.imshow(image, cmap="Blues", norm=PowerNorm(0.5, 0, 1), interpolation="nearest")
+        size = image.shape[0] / n_layers
+        axes.set_xticks((np.arange(n_heads) + 0.5) * size, range(1, n_heads + 1))
+        axes.set_yticks((np.arange(n_layers) + 0.5) * size, range(1, n_layers + 1))
+        axes.grid(visible=False)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        axes.set(title=name, xlabel="head")
+    panels[0].set_ylabel("layer")
+    result.suptitle(label, x=0.01, ha="left")
+    result.supxlabel(
+        f"A row is what a token looks at, top to bottom: {' '.join(tokens)}\n"
+        f"Colour: the root of the weight. {NOT_WHY}", fontsize=7, color=GREY,
+    )  # fmt: skip
+    return result
+
+
+def mosaic(maps: np.ndarray) -> np.ndarray:
+    """Maps side by side with gaps, [L, h, n, n] -> [L·(n + g), h·(n + g)]."""
+    gap = max(1, maps.shape[-1] // 8)
+    padded = np.pad(maps, ((0, 0), (0, 0), (0, gap), (0, gap)), constant_values=np.nan)
+    n_layers, n_heads, n, _ = padded.shape
+    return padded.transpose(0, 2, 1, 3).reshape(n_layers * n, n_heads * n)
+
+
+@styled
+def rollouts(label: str, tokens: list[str], before: np.ndarray, after: np.ndarray) -> Figure:
+    """How much of each token (column) is in each state of the last layer (row)."""
+    side = max(2.6, 0.17 * len(tokens))
+    result = Figure(figsize=(2 * side + 1.6, side + 1.6))
+    panels = result.subplots(1, 2, sharey=True)
+    most = max(before.max(), after.max())
+    for axes, some, name in zip(panels, (before, after), ("before", "after"), strict=True):
+        axes.imshow(some, cmap="Blues", norm=PowerNorm(0.5, 0, most))
+        axes.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=7)
+        axes.set_yticks(range(len(tokens)), tokens, fontsize=7)
+        axes.grid(visible=False)
+        axes.set_title(f"rollout {name}")
+    result.suptitle(f"{label}: shares of the tokens (columns) in the last states (rows)", x=0.01,
+                    ha="left", fontsize=9)  # fmt: skip
+    result.supxlabel(f"Colour: the root of the share. {NOT_WHY}", fontsize=7, color=GREY)
+    return result

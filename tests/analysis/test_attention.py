@@ -1,0 +1,182 @@
+"""Entropy, distance, divergence and rollout of attention, on maps that are known; files."""
+
+import json
+
+import numpy as np
+import pytest
+
+from analysis import __main__ as command_line
+from analysis import attention, attention_figures
+from tl.runs import Run, write_arrays
+
+RESULT = {
+    "task": "ner",
+    "strategy": "prefix",
+    "seed": 0,
+    "scores": {"validation": {}, "test": {}},
+    "command": "python train.py --task ner --strategy prefix",
+}
+LENGTHS = (8, 3, 12)
+
+
+def softmax(scores):
+    odds = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return odds / odds.sum(axis=-1, keepdims=True)
+
+
+def dumped(seed=0, mass=1.0, lengths=LENGTHS, n_layers=2, n_heads=3):
+    """Padded maps of random heads; what rows lack to 1 goes to a prefix."""
+    random, t = np.random.default_rng(seed), max(lengths)
+    maps = np.zeros((len(lengths), n_layers, n_heads, t, t), dtype=np.float16)
+    tokens = [[f"word{i}" for i in range(n)] + [""] * (t - n) for n in lengths]
+    for i, n in enumerate(lengths):
+        maps[i, ..., :n, :n] = mass * softmax(2 * random.normal(size=(n_layers, n_heads, n, n)))
+    ids = np.array([f"text{i}" for i in range(len(lengths))])
+    return {"ids": ids, "tokens": np.array(tokens), "maps": maps}
+
+
+def uniform(lengths=LENGTHS):
+    made = dumped(lengths=lengths)
+    for i, n in enumerate(lengths):
+        made["maps"][i, ..., :n, :n] = 1 / n
+    return made
+
+
+def write_run(folder, result=RESULT, dumps=None):
+    dumps = (dumped(0), dumped(1)) if dumps is None else dumps
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "env.json").write_text(json.dumps({"device": "cpu"}))
+    if result is not None:
+        (folder / "result.json").write_text(json.dumps(result))
+    for weights, made in zip(("pretrained", "trained"), dumps, strict=False):
+        write_arrays(Run(folder).arrays("attention", "test", weights), made)
+    return folder
+
+
+def main(*words):
+    return command_line.main(["attention", *map(str, words)])
+
+
+def test_the_entropy_of_looking_everywhere_is_log_n_and_padding_does_not_count():
+    """A4."""
+    found = attention.compute("run", uniform(), uniform())
+    expected = np.mean(np.log(LENGTHS))
+    np.testing.assert_allclose(found.after.entropy, expected, atol=1e-3)  # of float16 weights
+    assert found.uniform == pytest.approx(expected)
+    far = [np.abs(np.subtract.outer(range(n), range(n))).mean() for n in LENGTHS]
+    np.testing.assert_allclose(found.after.distance, np.mean(far), rtol=1e-3)
+    assert found.n_tokens == sum(LENGTHS)
+
+
+def test_a_frozen_model_has_no_divergence_and_none_exceeds_log_2():
+    """A4."""
+    same = attention.compute("run", dumped(), dumped())
+    assert not same.divergence.any()
+    assert "no head looks anywhere else" in attention.words(same)
+    maps = np.eye(4)[None, None]
+    apart = attention.divergence(*map(attention.distributions, (maps, np.roll(maps, 1, axis=-1))))
+    assert apart[0, 0] == pytest.approx(np.log(2))
+    found = attention.compute("run", dumped(0), dumped(1)).divergence
+    assert (found > 0).all()
+    assert (found <= np.log(2)).all()
+
+
+def test_numbers_are_those_of_the_definitions():
+    """Head by head, row by row, against scipy."""
+    from scipy.spatial.distance import jensenshannon
+    from scipy.stats import entropy
+
+    before, after = dumped(0), dumped(1, mass=0.75)
+    found = attention.compute("run", before, after)
+    for layer, head in np.ndindex(2, 3):
+        divergences, entropies = [], []
+        for i, n in enumerate(LENGTHS):
+            p, q = (some["maps"][i, layer, head, :n, :n].astype(float) for some in (before, after))
+            q = np.column_stack([q, 1 - q.sum(axis=1)])  # a quarter goes to the prefix
+            p = np.column_stack([p / p.sum(axis=1, keepdims=True), np.zeros(n)])
+            rows = [jensenshannon(*pair) ** 2 for pair in zip(p, q, strict=True)]
+            divergences.append(np.mean(rows))
+            entropies.append(np.mean([entropy(row) for row in q]))
+        assert found.divergence[layer, head] == pytest.approx(np.mean(divergences), abs=1e-4)
+        assert found.after.entropy[layer, head] == pytest.approx(np.mean(entropies), abs=1e-3)
+
+
+def test_rollout_of_uniform_heads():
+    """A3."""
+    rolled = attention.rollout(np.full((3, 2, 8, 8), 1 / 8))
+    expected = np.where(np.eye(8), 0.234375, 0.109375)
+    np.testing.assert_allclose(rolled, expected, atol=1e-12)
+
+
+def test_rollout_of_heads_that_look_at_themselves():
+    """A3."""
+    heads = np.broadcast_to(np.eye(5), (4, 2, 5, 5))
+    np.testing.assert_allclose(attention.rollout(heads), np.eye(5), atol=1e-12)
+
+
+def test_rows_of_a_rollout_sum_to_one_where_a_prefix_takes_a_part():
+    maps = attention.real(dumped(mass=0.5), 0)[1]
+    np.testing.assert_allclose(attention.rollout(maps).sum(axis=1), 1.0, atol=1e-9)
+
+
+def test_layers_of_a_rollout_are_multiplied_in_their_order():
+    """Layer 1 copies token 0 everywhere; layer 2 looks at itself: all states hold token 0."""
+    first, second = np.zeros((1, 3, 3)), np.eye(3)[None]
+    first[..., 0] = 1
+    rolled = attention.rollout(np.stack([first, second]))
+    np.testing.assert_allclose(rolled, (first[0] + np.eye(3)) / 2)
+
+
+def test_the_figures_show_every_head_and_every_token():
+    found = attention.compute("run", dumped(0), dumped(1))
+    drawn = attention_figures.heads([found, found])
+    numbers = [f"{value:.2f}".removeprefix("0") for value in found.divergence.ravel()]
+    assert [text.get_text() for text in drawn.axes[0].texts] == numbers
+    tokens, maps = attention.real(dumped(0), 1)
+    mosaic = attention_figures.mosaic(maps)
+    assert mosaic.shape == (2 * 4, 3 * 4)  # 3 tokens and a gap
+    np.testing.assert_array_equal(mosaic[4:7, 8:11], maps[1, 2])
+    pair = attention_figures.rollouts("run", tokens, *[attention.rollout(maps)] * 2)
+    assert [label.get_text() for label in pair.axes[0].get_xticklabels()] == tokens
+
+
+def test_command_line_writes_pictures_numbers_page_and_words(tmp_path, capsys):
+    folder = write_run(tmp_path / "run")
+    assert main(folder, "--example", "1") == 0
+    out = folder / "analysis"
+    for name in ("attention.png", "attention-maps.png", "attention-rollout.png"):
+        assert (out / name).read_bytes().startswith(b"\x89PNG")
+    (numbers,) = json.loads((out / "attention.json").read_text(encoding="utf-8"))
+    assert np.array(numbers["jensen_shannon"]).shape == (2, 3)
+    shown = capsys.readouterr().out
+    assert numbers["words"] in shown
+    assert "not why the model answered" in numbers["words"]
+    page = (out / "attention-view.html").read_text(encoding="utf-8")
+    assert page.index("text1") < page.index("text0") < page.index("text2")  # asked for first
+
+
+def test_strategies_side_by_side(tmp_path):
+    runs = [write_run(tmp_path / name) for name in ("a", "b")]
+    assert main(*runs, "--out", tmp_path / "out") == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "attention.json", "attention.png",
+    ]  # fmt: skip
+
+
+def test_bad_input_is_answered_in_words(tmp_path, capsys):
+    broken = dumped(1)
+    broken["maps"][0, 0, 0, 0, 0] = np.nan
+    other = dumped(1, lengths=(4, 3, 12))
+    good = write_run(tmp_path / "good")
+    for words, answer in (
+        ([tmp_path / "nowhere"], "no run directory"),
+        ([write_run(tmp_path / "unfinished", result=None)], "not finished"),
+        ([write_run(tmp_path / "bare", dumps=())], "--dump attention --weights trained,pretrained"),
+        ([write_run(tmp_path / "nan", dumps=(dumped(0), broken))], "not finite"),
+        ([write_run(tmp_path / "other", dumps=(dumped(0), other))], "other texts"),
+        ([good, good], "--out"),
+        ([good, "--example", "3"], "examples 0 to 2"),
+    ):
+        assert main(*words) == 2
+        assert answer in capsys.readouterr().err

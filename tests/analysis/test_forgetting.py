@@ -1,0 +1,200 @@
+"""Gains and losses of groups: numbers, verdicts, words, files."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+from sklearn.metrics import f1_score
+
+from analysis import __main__ as command_line
+from analysis import forgetting
+from analysis.forgetting import Change, compute
+from analysis.ridge import out_of_fold
+from tl.runs import Run, write_arrays
+
+RESULT = {
+    "task": "classification",
+    "strategy": "lora",
+    "seed": 3,
+    "scores": {"validation": {}, "test": {}},
+    "command": "python train.py --task classification --strategy lora --strategy.r 4 --seed 3",
+}
+
+
+def arrays(shift, noise, loss, seed=0):
+    """Own texts that can be read as far as `shift`, pairs as well as `noise` lets them be."""
+    random = np.random.default_rng(0)
+    labels = random.integers(2, size=200)
+    states = random.normal(size=(200, 8))
+    states[:, 0] += shift * (2 * labels - 1)
+    grades = np.arange(100) % 2.0
+    cosines = grades + noise * np.random.default_rng(seed).normal(size=100)
+    losses = np.append(loss + 0.1 * random.normal(size=50), np.nan)  # the last has no gap
+    return {
+        "own": np.array(["emotion test"]),
+        "domain": np.array("emotion"),
+        "states/emotion test": states.astype(np.float16),
+        "labels/emotion test": labels,
+        "items/emotion test": np.arange(200),
+        "cosines/newsroom headlines": cosines.astype(np.float32),
+        "grades/newsroom headlines": grades,
+        "losses/newsroom": losses,
+    }
+
+
+NO_GROUP = {"own": np.array([""]), "domain": np.array("")}
+BEFORE, AFTER = arrays(0.6, 0.5, 2.0), arrays(1.5, 3.0, 2.5, seed=1)
+
+
+def write_run(folder, result=RESULT, dumps=(BEFORE, AFTER)):
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "env.json").write_text(json.dumps({"device": "cpu"}))
+    if result is not None:
+        (folder / "result.json").write_text(json.dumps(result))
+    for weights, made in zip(("pretrained", "trained"), dumps, strict=False):
+        write_arrays(Run(folder).arrays("forgetting", "test", weights), made)
+    return folder
+
+
+def main(*words):
+    return command_line.main(["forgetting", *map(str, words)])
+
+
+def test_scores_are_those_of_other_libraries():
+    found = {c.measure: c for c in compute("run", BEFORE, AFTER).changes}
+    for when, some in (("before", BEFORE), ("after", AFTER)):
+        labels = some["labels/emotion test"]
+        predicted = out_of_fold(some["states/emotion test"], labels, np.arange(200))
+        expected = f1_score(labels, predicted, average="macro")
+        assert getattr(found["probe"], when) == pytest.approx(expected, abs=1e-12)
+        rho = spearmanr(some["cosines/newsroom headlines"], some["grades/newsroom headlines"])
+        assert getattr(found["pairs"], when) == pytest.approx(rho.statistic, abs=1e-12)
+        loss = np.nanmean(some["losses/newsroom"])
+        assert getattr(found["language"], when) == pytest.approx(loss, abs=1e-12)
+
+
+def test_learned_the_new_and_lost_the_old():
+    found = compute("run", BEFORE, AFTER)
+    told = {c.measure: (c.role, c.verdict) for c in found.changes}
+    assert told == {
+        "probe": ("target", "learned"),
+        "pairs": ("control", "lost"),
+        "language": ("control", "lost"),
+    }
+    loss = next(c for c in found.changes if c.measure == "language")
+    assert loss.gain == pytest.approx(-0.5)  # a loss that grew is no gain
+    for change in found.changes:
+        assert change.low <= change.gain <= change.high
+
+
+def test_nothing_moved_is_exactly_nothing():
+    """F3."""
+    for change in compute("run", BEFORE, BEFORE).changes:
+        assert (change.gain, change.low, change.high) == (0.0, 0.0, 0.0)
+        assert change.verdict == "kept"
+
+
+def test_what_a_group_is_to_a_run():
+    some = {"own": np.array(["newsroom test"]), "domain": np.array("newsroom")}
+    roles = {"newsroom test": "target", "newsroom": "domain", "newsroom sentiment": "domain",
+             "newsroom-ru": "control", "newsroom-ru names": "control"}  # fmt: skip
+    assert {group: forgetting.role(some, group) for group in roles} == roles
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.1, 0.2, "learned"), (-0.2, -0.1, "lost"), (-0.01, 0.01, "kept"), (0.001, 0.015, "kept"),
+     (-0.1, 0.1, "unclear"), (-0.015, 0.03, "unclear"), (0.01, 0.03, "learned")],
+)  # fmt: skip
+def test_verdicts(low, high, verdict):
+    change = Change("texts", "probe", "control", 100, 0.5, 0.5, (low + high) / 2, low, high, True)
+    assert change.verdict == verdict
+
+
+def test_what_was_never_known_is_neither_kept_nor_lost():
+    blind = arrays(0.0, 1e6, 2.0)
+    verdicts = {c.measure: c.verdict for c in compute("run", blind, blind).changes}
+    assert verdicts == {"probe": "absent", "pairs": "absent", "language": "kept"}
+    found = compute("run", blind, arrays(1.5, 1e6, 2.0))
+    assert found.changes[0].verdict == "learned"
+    assert "it knows nothing, before and after: newsroom headlines" in forgetting.words(found)
+
+
+@pytest.mark.slow
+def test_intervals_hold_the_truth():
+    """The mean of a gain of 0.05 nats over 100 texts, 300 times: 95 % intervals."""
+    random, hits = np.random.default_rng(1), 0
+    for _ in range(300):
+        base = random.normal(2, 0.5, size=100)
+        gains = random.normal(0.05, 0.2, size=100)
+        some = [{**NO_GROUP, "losses/x": x} for x in (base, base - gains)]
+        (change,) = compute("run", *some).changes
+        hits += change.low <= 0.05 <= change.high
+    assert 0.91 <= hits / 300 <= 0.985
+
+
+def test_words_name_what_changed_and_why_there_is_no_language_model():
+    reason = {"no_language_model": np.array("minilm has no head")}
+    without = [{k: v for k, v in some.items() if not k.startswith("losses")} | reason
+               for some in (BEFORE, AFTER)]  # fmt: skip
+    text = forgetting.words(compute("lora (r 4)", *without))
+    assert text.startswith(
+        "lora (r 4). Of what it was trained for, it knows more: emotion test (probe 0."
+    )
+    assert "Of the rest, it knows less: newsroom headlines (pairs 0." in text
+    assert "No language model was asked: minilm has no head" in text
+
+
+def test_command_line_writes_picture_numbers_and_words(tmp_path, capsys):
+    folder = write_run(tmp_path / "run")
+    write_arrays(Run(folder).arrays("source", "rte-test", "pretrained"),
+                 {"losses/rte": np.full(9, 3.0)})  # fmt: skip
+    write_arrays(Run(folder).arrays("source", "rte-test"), {"losses/rte": np.full(9, 4.0)})
+    assert main(folder) == 0
+    out = folder / "analysis"
+    assert (out / "forgetting.png").read_bytes().startswith(b"\x89PNG")
+    (numbers,) = json.loads((out / "forgetting.json").read_text(encoding="utf-8"))
+    assert numbers["run"] == "lora (r 4, seed 3)"
+    by_group = {change["group"]: change for change in numbers["changes"]}
+    assert by_group["rte"]["verdict"] == "lost"
+    shown = capsys.readouterr().out
+    assert numbers["words"] in shown
+    assert "Of the rest, it knows less: " in shown
+
+
+def test_strategies_side_by_side(tmp_path):
+    """A row of one run only stays empty in the other's panel."""
+    short = {k: v for k, v in BEFORE.items() if not k.startswith("losses")}
+    results = [compute("full (seed 0)", BEFORE, AFTER), compute("lora (seed 0)", short, short)]
+    drawn = forgetting.figure(results)
+    titles = [axes.get_title(loc="left") for axes in drawn.axes[:2]]
+    assert titles == ["full\n(seed 0)", "lora\n(seed 0)"]
+    texts = [[text.get_text().partition(":")[0] for text in axes.texts] for axes in drawn.axes]
+    assert texts == [["learned", "lost"], ["kept", "kept"], ["lost"], []]
+    runs = [write_run(tmp_path / name) for name in ("a", "b")]
+    assert main(*runs, "--out", tmp_path / "out") == 0
+    assert len(json.loads((tmp_path / "out" / "forgetting.json").read_text())) == 2
+
+
+def test_bad_input_is_answered_in_words(tmp_path, capsys):
+    one = {**AFTER, "grades/newsroom headlines": np.ones(100)}
+    other = {**AFTER, "labels/emotion test": 1 - AFTER["labels/emotion test"]}
+    odd = {**AFTER, "losses/x": np.ones(3)}
+    none = {**AFTER, "losses/newsroom": np.full(3, np.nan)}
+    for folder, answer in (
+        (tmp_path / "nowhere", "no run directory"),
+        (write_run(tmp_path / "unfinished", result=None), "not finished"),
+        (write_run(tmp_path / "bare", dumps=()), "--dump forgetting --weights trained,pretrained"),
+        (write_run(tmp_path / "half", dumps=(BEFORE,)), "has no forgetting/test.npz"),
+        (write_run(tmp_path / "one", dumps=(one, one)), "same label"),
+        (write_run(tmp_path / "none", dumps=(none, none)), "no text has a word piece"),
+        (write_run(tmp_path / "other", dumps=(BEFORE, other)), "labels/emotion test is not that"),
+        (write_run(tmp_path / "odd", dumps=(BEFORE, odd)), "losses/x"),
+    ):
+        assert main(folder) == 2
+        assert answer in capsys.readouterr().err
+    good = write_run(tmp_path / "good")
+    assert main(good, good) == 2
+    assert "--out" in capsys.readouterr().err
