@@ -14,6 +14,7 @@ ANALYSES = {
     "compare": "analysis.compare",
     "transfer": "analysis.transfer",
     "abilities": "analysis.abilities",
+    "robustness": "analysis.robustness",
 }
 
 

@@ -10,7 +10,9 @@ ROOT = Path(__file__).parents[1]
 # From bottom to top. A name stands for a file, or for all files of a folder that have no row.
 LAYERS = [
     ["tl.options", "tl.runs", "tl.seed", "tl.losses", "tl.metrics", "tl.device"],
-    ["tl.offline", "tl.tables"],
+    ["tl.offline", "tl.tables", "tl.rewriting.base", "tl.rewriting.keyboard"],
+    ["tl.rewriting.words_en", "tl.rewriting.words_ru", "tl.rewriting.spans"],
+    ["tl.rewriting.filters", "tl.rewriting.rules"],
     [
         "tl.registry",
         "tl.record",
@@ -23,7 +25,7 @@ LAYERS = [
     ["tl.config"],
     ["tl.command_line"],
     ["tl.data.records", "tl.data.batch", "tl.data.encode", "tl.data.newsroom_forms"],
-    ["tl.data.splits", "tl.data.files", "tl.data.subset"],
+    ["tl.data.splits", "tl.data.files", "tl.data.subset", "tl.rewriting.records"],
     ["tl.data.newsroom_en", "tl.data.newsroom_ru"],
     ["tl.data.newsroom_en_text", "tl.data.newsroom_ru_text"],
     ["tl.data.conll", "tl.data.hub", "tl.data.newsroom"],
@@ -37,7 +39,8 @@ LAYERS = [
     ["tl.backbones.class_heads", "tl.backbones.locate"],
     ["tl.backbones"],
     ["tl.backbones.pretrained"],
-    ["tl.backbones.tokenizer"],
+    ["tl.backbones.tokenizer", "tl.rewriting.seq2seq"],
+    ["tl.rewriting.choice"],
     ["tl.strategies.base", "tl.tasks.base"],
     ["tl.tasks.generating"],
     ["tl.strategies", "tl.tasks"],
@@ -86,6 +89,9 @@ LIGHT = (
     "tl.command_line",
     "tl.runs",
     "tl.tables",
+    "tl.dumps",
+    "tl.rewriting.rules",
+    "tl.rewriting.filters",
     "train",
 )
 

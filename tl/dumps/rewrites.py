@@ -14,6 +14,7 @@ from tl.evaluate import infer
 from tl.options import option
 from tl.rewriting.choice import rewriter_of
 from tl.rewriting.records import Rewritten, Wanted, rewrite_tagged, rewrite_texts
+from tl.tasks.base import Answers, Task
 from tl.tasks.classification import Classification
 from tl.tasks.ner import NER
 
@@ -47,9 +48,10 @@ def collect(
         options: the rewriter.
 
     Returns:
-        what `predictions/<split>.npz` holds, `texts`, a JSON list of n, and where words are labelled
-        `gold`, a JSON list of the n sentences' tags; the same of the m rewrites, where names begin
-        with `rewritten_`; `source` [m], the row of the text that was rewritten; `kinds` [m];
+        what `predictions/<split>.npz` holds, `texts`, a JSON list of n, and where words are
+        labelled `gold`, a JSON list of the tags of each sentence; the same of the m rewrites, where
+        names begin with `rewritten_`; `source` [m], the row of the text that was rewritten; `kinds`
+        [m], what was changed;
         `unseen` [m], whether the model reads the same tokens as before; `reasons` and `rejected`
         [reasons], how many proposals were refused; `k`, how many rewrites of each text were wanted,
         and `by`.
@@ -66,15 +68,15 @@ def collect(
             f"{counted or 'nothing, there was no proposal'}. Take another rewriter"
         )
     source = np.array([row for row, _ in found])
-    before = answered(setup, records, split, "texts")
-    after = answered(setup, [one.record for _, one in found], split, "rewrites")
-    unseen = [
-        new.inputs == before.examples[row].inputs
-        for row, new in zip(source, after.examples, strict=True)
-    ]
+    old, new = (task_of(setup, some, split) for some in (records, [o.record for _, o in found]))
+    before, after = old.examples(split), new.examples(split)
+    answers = answer_once(setup, [*before, *after])
+    unseen = [one.inputs == before[row].inputs for row, one in zip(source, after, strict=True)]
+    arrays = new.arrays(after, answers[len(before) :]) | texts_of(new, split)
     return {
-        **before.arrays,
-        **{f"rewritten_{name}": array for name, array in after.arrays.items()},
+        **old.arrays(before, answers[: len(before)]),
+        **texts_of(old, split),
+        **{f"rewritten_{name}": array for name, array in arrays.items()},
         "source": source,
         "kinds": np.array([one.kind for _, one in found]),
         "unseen": np.array(unseen),
@@ -107,28 +109,33 @@ def rewritten(
     return found, rejected
 
 
-@dataclass(frozen=True)
-class Answered:
-    """Encoded records, and the arrays of what the model says of them."""
-
-    examples: list[Example]
-    arrays: dict[str, np.ndarray]
-
-
-def answered(setup: Setup, records: list[Record], split: str, what: str) -> Answered:
-    """Put records to the model, as if they were the split."""
+def task_of(setup: Setup, records: list[Record], split: str) -> Task:
+    """The run's task, with these records as a split."""
     old = setup.task
-    task = type(old)(old.options, Dataset(what, {split: records}), old.tokenizer, old.labels)
+    task = type(old)(old.options, Dataset(split, {split: records}), old.tokenizer, old.labels)
     task.prepare(setup.model.backbone)
-    examples = task.examples(split)
-    answers, _ = infer(replace(setup, task=task), examples, what)
-    arrays = task.arrays(examples, answers)
-    if "tokens" in records[0]:
-        texts = [" ".join(record["tokens"]) for record in records]
-        arrays["gold"] = listed([record["ner_tags"] for record in records])
-    else:
-        texts = ["\t".join(pair) for pair in zip(*filter(None, task.texts(split)), strict=True)]
-    return Answered(examples, arrays | {"texts": listed(texts)})
+    return task
+
+
+def answer_once(setup: Setup, examples: list[Example]) -> Answers:
+    """Answers to examples; those that are the same to the model are read once."""
+    keys = [repr((example.inputs, example.positions)) for example in examples]
+    first = dict(zip(reversed(keys), reversed(examples), strict=True))
+    answers, _ = infer(setup, list(first.values()), "rewrites")
+    answer_to = dict(zip(first, answers, strict=True))
+    return [answer_to[key] for key in keys]
+
+
+def texts_of(task: Task, split: str) -> dict[str, np.ndarray]:
+    """The texts of a split, and where words are labelled their tags."""
+    records = task.dataset.splits[split]
+    if "tokens" not in records[0]:
+        both = filter(None, task.texts(split))
+        return {"texts": listed(["\t".join(texts) for texts in zip(*both, strict=True)])}
+    return {
+        "texts": listed([" ".join(record["tokens"]) for record in records]),
+        "gold": listed([record["ner_tags"] for record in records]),
+    }
 
 
 def listed(values: list) -> np.ndarray:
