@@ -26,7 +26,9 @@ def points(estimate: Estimate) -> str:
     """A difference of two shares in percentage points, with its interval."""
     if estimate.value is None:
         return "unknown"
-    value, low, high = (100 * x for x in (estimate.value, estimate.low, estimate.high))
+    value, low, high = (
+        round(100 * x, 1) + 0.0 for x in (estimate.value, estimate.low, estimate.high)
+    )
     return f"{value:+.1f} points (95% interval {low:+.1f} to {high:+.1f})"
 
 
@@ -80,8 +82,10 @@ def of_kinds(found: Robustness) -> list[str]:
         )
     unseen = {name: kind.unseen for name, kind in found.kinds.items() if kind.unseen >= 0.005}
     if unseen:
-        listed = ", ".join(f"{part:.0%} of {name}" for name, part in unseen.items())
-        parts.append(f"To the tokenizer, {listed} are the same text as their source.")
+        listed = ", ".join(f"{name} {part:.0%}" for name, part in unseen.items())
+        parts.append(
+            f"Some rewrites are the same tokens as their source, so nothing could change: {listed}."
+        )
     return parts
 
 
@@ -104,11 +108,9 @@ def example(failure: Failure) -> str:
 
 
 def difference(found: Difference) -> str:
-    least = found.drop.low
-    verdict = (
-        "more than chance explains" if least is not None and least > 0 else "no clear difference"
-    )
-    return f"{found.label} loses {points(found.drop)} more than {found.against}: {verdict}."
+    clear = found.drop.low is not None and found.drop.low > 0
+    verdict = "a difference beyond chance" if clear else "no clear difference"
+    return f"{found.label} loses more than {found.against} by {points(found.drop)}: {verdict}."
 
 
 def labels_of(runs: list[Run]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.plotting import BLUE, GREY, INK, ORANGE, SILVER, styled
 from analysis.robustness_counts import Estimate
@@ -27,7 +28,9 @@ def figure(found: list[Robustness], title: str) -> Figure:
     panels[0].set_yticks(places(kinds), names)
     panels[0].set_ylim(len(kinds) + 3.7, -0.7)
     low, high = panels[0].get_xlim()
-    panels[0].set_xlim(low, high + 0.35 * (high - low))  # room for the values
+    ticks = [tick for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= min(high, 1)]
+    panels[0].set_xticks(ticks)
+    panels[0].set_xlim(low, high + 0.4 * (high - low))  # room for the values
     result.supxlabel(
         f"{first.metric}; hollow: the sources of these rewrites; lines: 95% intervals over texts",
         fontsize=9, color=INK,
@@ -74,4 +77,5 @@ def point(
 
 def short(value: float, sign: str = "") -> str:
     """`.641`, or with a sign `−.132`."""
-    return f"{value:{sign}.3f}".replace("0.", ".", 1).replace("-", "−")
+    text = f"{value:{sign}.3f}".replace("0.", ".", 1).replace("-", "−")
+    return ".000" if text[1:] == ".000" else text

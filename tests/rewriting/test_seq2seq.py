@@ -17,6 +17,7 @@ from transformers import (
 from tl.rewriting.choice import rewriter_of
 from tl.rewriting.filters import choose
 
+pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
 CPU = torch.device("cpu")
 TEXTS = ["the day was good", "anna left oslo again", "a poor day and rain in rome"]
 
