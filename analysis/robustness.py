@@ -142,7 +142,9 @@ def check(run: Run) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", type=Path, help="finished run directories")
-    parser.add_argument("--split", default="test", help="whose rewrites (default test)")
+    parser.add_argument(
+        "--split", help="whose rewrites (default test, or validation where there is no test)"
+    )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="default: RUN/analysis; needed for several runs"
     )
@@ -154,13 +156,12 @@ def run(arguments: argparse.Namespace) -> None:
     runs = [Run(path) for path in arguments.runs]
     for one in runs:
         check(one)
-    dumps = {
-        label: read(one, arguments.split) for label, one in zip(labels_of(runs), runs, strict=True)
-    }
+    result = runs[0].read_result()
+    split = arguments.split or ("test" if "test" in result["scores"] else "validation")
+    dumps = {label: read(one, split) for label, one in zip(labels_of(runs), runs, strict=True)}
     differences = compare(dumps)
     found = [compute(dump, label) for label, dump in dumps.items()]
     text = "\n".join([*map(words, found), *map(difference, differences)])
-    result = runs[0].read_result()
     title = f"{result['task']}, {result['data_name']}: texts and their rewrites by {found[0].by}"
     out = arguments.out or arguments.runs[0] / "analysis"
     save(figure(found, title), out / "robustness.png")

@@ -49,10 +49,9 @@ def read(run: Run, split: str) -> Dump:
     """
     path = run.arrays("rewrites", split)
     if not path.is_file():
-        default = "" if split == "test" else f" --split {split}"
         raise ValueError(
             f"{run.path} has no rewrites/{split}.npz; first: "
-            f"python eval.py {run.path}{default} --dump rewrites"
+            f"python eval.py {run.path} --split {split} --dump rewrites"
         )
     return count(load(path))
 

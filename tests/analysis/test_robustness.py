@@ -229,6 +229,7 @@ def test_words_say_what_the_numbers_say():
 def write_run(folder, dump, strategy="lora", task="classification"):
     """A finished run with a dump of rewrites."""
     result = {"task": task, "strategy": strategy, "seed": 0, "data_name": "made up",
+              "scores": {"test": {}},
               "command": f"python train.py --task {task} --strategy {strategy}"}  # fmt: skip
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
@@ -287,7 +288,7 @@ def test_bad_input_is_answered_in_words(tmp_path, capsys):
     broken["rewritten_logits"][0, 0] = np.nan
     cases = (
         ([tmp_path / "nowhere"], "no run directory"),
-        ([write_run(tmp_path / "bare", None)], "--dump rewrites"),
+        ([write_run(tmp_path / "bare", None)], "--split test --dump rewrites"),
         ([good, "--split", "validation"], "--split validation --dump rewrites"),
         ([write_run(tmp_path / "nan", broken)], "rewritten_logits are no numbers"),
         ([write_run(tmp_path / "sum", None, task="summarization")], "not summarization"),
