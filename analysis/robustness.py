@@ -14,7 +14,6 @@ from tl.runs import Run, write_json
 
 NEEDS = (("--dump", "rewrites"),)  # arguments of eval.py
 TASKS = ("classification", "ner")
-FEW = 20  # rewrites of a kind; fewer are not called the most or the least harmful
 N_SHOWN = 3  # failures in the text
 
 
@@ -71,15 +70,15 @@ def negative(drop: Estimate) -> Estimate:
 
 
 def of_kinds(found: Robustness) -> list[str]:
-    """Which kinds of rewrite do the most and the least harm, and which the model cannot see."""
-    known = [name for name, k in found.kinds.items() if k.n >= FEW and k.drop.value is not None]
-    parts = []
-    if len(known) > 1:
-        most, least = known[0], known[-1]
-        parts.append(
-            f"Most harmful is {most}, {points(negative(found.kinds[most].drop))}, least {least}, "
-            f"{points(negative(found.kinds[least].drop))}."
-        )
+    """Which kinds of rewrite do harm, the worst first, and which the model cannot see."""
+    clear = {
+        name: negative(kind.drop)
+        for name, kind in found.kinds.items()
+        if kind.drop.low is not None and kind.drop.low > 0
+    }
+    listed = "; ".join(f"{name}, {points(change)}" for name, change in clear.items())
+    others = "no other kind" if clear else "no kind"
+    parts = [f"Harm beyond chance is done by {f'{listed}; by ' if clear else ''}{others}."]
     unseen = {name: kind.unseen for name, kind in found.kinds.items() if kind.unseen >= 0.005}
     if unseen:
         listed = ", ".join(f"{name} {part:.0%}" for name, part in unseen.items())

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from rewritten import AFTER, BEFORE, LABELS, arrays, logits_of, tagged_arrays
 
 from analysis import __main__ as command_line
 from analysis import robustness
@@ -13,38 +14,6 @@ from analysis.robustness_results import compare, compute
 from tl.metrics import entity_scores
 from tl.rewriting.filters import choose
 from tl.rewriting.rules import RuleRewriter
-
-
-def logits_of(classes, margin=2.0):
-    """Logits [n, 2] of answers."""
-    return margin * np.eye(2, dtype=np.float32)[np.asarray(classes)]
-
-
-def arrays(labels, before, after, kinds=None, source=None, k=3):
-    """A dump of one label per text, from the answers before and after; `after` is [n][k]."""
-    source = (
-        np.repeat(np.arange(len(labels)), [len(row) for row in after]) if source is None else source
-    )
-    flat = [answer for row in after for answer in row]
-    return {
-        "labels": np.array(labels),
-        "logits": logits_of(before),
-        "rewritten_logits": logits_of(flat),
-        "source": source,
-        "kinds": np.array(kinds or ["typo"] * len(flat)),
-        "unseen": np.zeros(len(flat), dtype=bool),
-        "label_names": np.array(["bad", "good"]),
-        "texts": [f"text {i}" for i in range(len(labels))],
-        "rewritten_texts": [f"rewrite {i} of {s}" for i, s in enumerate(source)],
-        "reasons": np.array(["numbers", "near-duplicate"]),
-        "rejected": np.array([1, 4]),
-        "k": np.array(k),
-        "by": np.array("rules"),
-    }  # fmt: skip
-
-
-LABELS, BEFORE = [1, 1, 1, 0, 0], [1, 1, 0, 0, 0]
-AFTER = [[1, 1, 1], [1, 0, 1], [0, 0, 1], [0, 0, 0], [1, 1, 1]]
 
 
 def test_known_answers_of_five_texts():
@@ -154,37 +123,6 @@ def test_spans_begin_with_b():
     assert spans(tags) == [(1, 3, "PER"), (4, 5, "LOC"), (5, 6, "LOC")]
 
 
-def tagged_arrays():
-    """Two sentences, two rewrites of the first and one of the second."""
-    texts = ["Anna saw Oslo", "Boris left"]
-    rewritten = ["so Anna saw Oslo", "Anna sww Oslo", "Boris lfet"]
-    gold = [["B-PER", "O", "B-LOC"], ["B-PER", "O"]]
-    new_gold = [["O", *gold[0]], gold[0], gold[1]]
-    said = [["B-PER", "O", "B-LOC"], ["O", "O"]]
-    new_said = [["O", "B-PER", "O", "O"], ["B-PER", "B-LOC", "B-LOC"], ["O", "O"]]
-    names = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
-    found = {"label_names": np.array(names)}
-    for front, some, tags, answers in (
-        ("", texts, gold, said), ("rewritten_", rewritten, new_gold, new_said),
-    ):  # fmt: skip
-        lengths = [len(row) for row in tags]
-        ids = np.array([str(i) for i in range(len(some))])
-        found |= {
-            f"{front}texts": some,
-            f"{front}gold": tags,
-            f"{front}example_ids": ids,
-            f"{front}ids": np.repeat(ids, lengths),
-            f"{front}words": np.concatenate([np.arange(n) for n in lengths]),
-            f"{front}labels": np.array([names.index(t) for row in tags for t in row]),
-            f"{front}logits": 9 * np.eye(5)[[names.index(t) for row in answers for t in row]],
-        }
-    return found | {
-        "source": np.array([0, 0, 1]), "kinds": np.array(["discourse", "typo", "typo"]),
-        "unseen": np.zeros(3, dtype=bool), "reasons": np.array(["entities"]),
-        "rejected": np.array([2]), "k": np.array(2), "by": np.array("rules"),
-    }  # fmt: skip
-
-
 def test_entities_of_two_sentences_counted_by_hand():
     dump = count(tagged_arrays())
     found = compute(dump, "some")
@@ -221,9 +159,19 @@ def test_words_say_what_the_numbers_say():
         "lora: accuracy is 80.0% on 5 texts and 60.0% on their 15 rewrites by rules",
         "a change of -20.0 points", "40.0% of the texts are right in every form",
         "some rewrite breaks 50.0%", "in 66.7% of cases", "moves by 0.254",
+        "Harm beyond chance is done by no kind.",
         "refused 5 proposals (near-duplicate 4, numbers 1); 0 of 15 rewrites are missing",
     ):  # fmt: skip
         assert part in text
+
+
+def test_words_name_the_kinds_that_do_harm_beyond_chance():
+    labels = [0, 1] * 40
+    after = [[1 - label, label] for label in labels]
+    found = compute(count(arrays(labels, labels, after, ["typo", "case"] * 80)), "lora")
+    assert "by typo, -100.0 points (95% interval -100.0 to -100.0); by no other" in (
+        robustness.words(found)
+    )
 
 
 def write_run(folder, dump, strategy="lora", task="classification"):

@@ -131,10 +131,10 @@ def test_a_name_of_two_readings_is_refused(words, tags):
 def test_words_are_cut_as_in_the_source():
     words, tags = retagged(
         ["@anna", "did", "n't", "see", "U.S.", "."], ["O", "O", "O", "O", "B-LOC", "O"],
-        "@anna did n't see the U.S. in 12,000 days, well-known...",
+        "@ANNA did n't see the U.S. in 12,000 days, well-known...",
     )  # fmt: skip
     assert words == [
-        "@anna", "did", "n't", "see", "the", "U.S.", "in", "12,000", "days", ",", "well-known",
+        "@ANNA", "did", "n't", "see", "the", "U.S.", "in", "12,000", "days", ",", "well-known",
         ".", ".", ".",
     ]  # fmt: skip
     assert [word for word, tag in zip(words, tags, strict=True) if tag != "O"] == ["U.S."]

@@ -20,7 +20,7 @@ def retagged(tokens: list[str], tags: list[str], rewritten: str) -> tuple[list[s
         LookupError: if an entity is gone, stands there more or less often than in the source, or
             has words that stand outside of entities or in another entity too.
     """
-    words = cut(rewritten, frozenset(tokens))
+    words = cut(rewritten, frozenset(token.lower() for token in tokens))
     found = ["O"] * len(words)
     of_source = spans(tags)
     # Long names first: of "New York Times" and "New York", the second must not take the first's.
@@ -38,10 +38,15 @@ def retagged(tokens: list[str], tags: list[str], rewritten: str) -> tuple[list[s
 
 
 def cut(text: str, known: frozenset[str]) -> list[str]:
-    """Cut a text into words as its source was: what stood there as one word stays one."""
+    """Cut a text into words as its source was: what stood there as one word stays one.
+
+    Args:
+        text: a rewritten sentence.
+        known: the words of its source, in lower case.
+    """
     words = []
     for chunk in text.split():
-        words += [chunk] if chunk in known else PIECE.findall(chunk)
+        words += [chunk] if chunk.lower() in known else PIECE.findall(chunk)
     return words
 
 
