@@ -112,7 +112,10 @@ def test_models_write_the_same_in_another_order_and_leave_chance_alone(
         ("rules:x", ["rules takes 0 models", "seq2seq:MODEL"]),
         ("seq2seq", ["seq2seq takes 1 models", "back:MODEL,MODEL"]),
         ("back:one", ["back takes 2 models"]),
-        ("seq2seq:./nowhere", ["./nowhere cannot rewrite", "no such directory"]),
+        (
+            "seq2seq:./nowhere",
+            ["./nowhere cannot rewrite", "no directory of that name", "encoder-decoder"],
+        ),
     ],
 )
 def test_a_bad_choice_is_answered_in_words(text, parts):

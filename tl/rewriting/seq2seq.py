@@ -7,6 +7,7 @@ its own, so that its rewrites do not depend on the texts beside it.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -105,6 +106,8 @@ def _load(model: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
         return network, AutoTokenizer.from_pretrained(locate(model), trust_remote_code=False)
     except (*LOAD_FAILURES, ImportError) as error:  # a tokenizer may need a package
         reason = str(error).strip().partition("\n")[0].removeprefix(f"--model {model}: ")
+        if not Path(model).is_dir():
+            reason = "there is no directory of that name, and from the Hub it cannot be loaded"
         raise ValueError(
             f"{model} cannot rewrite: {reason}. Give the directory or the Hub id of an "
             "encoder-decoder of transformers, such as a T5 that paraphrases or a Marian model"
