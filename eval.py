@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tl.dumps import DUMPS
+from tl.dumps import DUMPS, add_options, own_options, refuse_foreign_options
 from tl.runs import WEIGHTS, Run, write_arrays
 
 if TYPE_CHECKING:  # torch is imported where it is used, so that --help answers at once
@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: the run's")
     options.add_argument("--json", action="store_true", help="print one JSON object as last line")
     add_dumps(options)
+    add_options(options)
     add_questions(options)
     return options
 
@@ -134,6 +135,7 @@ def _positive(text: str) -> int:
 
 def refuse_contradictions(args: argparse.Namespace) -> None:
     """Raise ValueError for options that would have no effect beside the others."""
+    refuse_foreign_options(args)
     if not args.dump and (args.limit or args.weights != ("trained",)):
         raise ValueError(f"--limit and --weights belong to --dump; add --dump {'|'.join(DUMPS)}")
     if args.zero_shot:
@@ -208,7 +210,8 @@ def work_on_split(args: argparse.Namespace) -> None:
             found = score(setup, run, name)
         for kind, module in kinds.items():
             path = run.arrays(kind, name, weights)
-            write_arrays(path, module.collect(setup, dataset, name, args.limit or module.LIMIT))
+            limit, own = args.limit or module.LIMIT, own_options(kind, args)
+            write_arrays(path, module.collect(setup, dataset, name, limit, **own))
             print(f"wrote {path}")
     if args.json:
         print(json.dumps(found))

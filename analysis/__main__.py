@@ -17,6 +17,7 @@ ANALYSES = {
     "calibration": "analysis.calibration.command",
     "forgetting": "analysis.forgetting",
     "attention": "analysis.attention",
+    "robustness": "analysis.robustness",
 }
 
 

@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     ["tl.options", "tl.lock", "tl.json_files", "tl.seed", "tl.losses", "tl.metrics", "tl.device"],
     ["tl.runs"],
-    ["tl.offline", "tl.tables"],
+    ["tl.offline", "tl.tables", "tl.rewriting.base", "tl.rewriting.keyboard"],
+    ["tl.rewriting.words_en", "tl.rewriting.words_ru", "tl.rewriting.spans"],
+    ["tl.rewriting.filters", "tl.rewriting.rules"],
     [
         "tl.registry",
         "tl.record",
@@ -26,7 +28,7 @@ LAYERS = [
     ["tl.config"],
     ["tl.command_line"],
     ["tl.data.records", "tl.data.batch", "tl.data.encode", "tl.data.newsroom_forms"],
-    ["tl.data.splits", "tl.data.files", "tl.data.subset"],
+    ["tl.data.splits", "tl.data.files", "tl.data.subset", "tl.rewriting.records"],
     ["tl.data.newsroom_en", "tl.data.newsroom_ru"],
     ["tl.data.newsroom_en_text", "tl.data.newsroom_ru_text"],
     ["tl.data.conll", "tl.data.hub", "tl.data.newsroom"],
@@ -41,7 +43,8 @@ LAYERS = [
     ["tl.backbones"],
     ["tl.backbones.encoder_decoder"],
     ["tl.backbones.pretrained"],
-    ["tl.backbones.tokenizer"],
+    ["tl.backbones.tokenizer", "tl.rewriting.seq2seq"],
+    ["tl.rewriting.choice"],
     ["tl.strategies.base", "tl.tasks.base"],
     ["tl.tasks.generating"],
     ["tl.strategies", "tl.tasks"],
@@ -94,6 +97,9 @@ LIGHT = (
     "tl.runs",
     "tl.json_files",
     "tl.tables",
+    "tl.dumps",
+    "tl.rewriting.rules",
+    "tl.rewriting.filters",
     "train",
 )
 

@@ -1,0 +1,176 @@
+"""Robustness: does a model hold to its answers when a text is put in other words?"""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from analysis.plotting import save
+from analysis.robustness_counts import Estimate
+from analysis.robustness_dump import Failure, read
+from analysis.robustness_figure import figure
+from analysis.robustness_results import Difference, Robustness, compare, compute
+from analysis.tables import short_options
+from tl.runs import Run, write_json
+
+NEEDS = (("--dump", "rewrites"),)  # arguments of eval.py
+TASKS = ("classification", "ner")
+N_SHOWN = 3  # failures in the text
+
+
+def share(estimate: Estimate) -> str:
+    return "unknown" if estimate.value is None else f"{estimate.value:.1%}"
+
+
+def points(estimate: Estimate) -> str:
+    """A difference of two shares in percentage points, with its interval."""
+    if estimate.value is None:
+        return "unknown"
+    value, low, high = (
+        round(100 * x, 1) + 0.0 for x in (estimate.value, estimate.low, estimate.high)
+    )
+    return f"{value:+.1f} points (95% interval {low:+.1f} to {high:+.1f})"
+
+
+def words(found: Robustness) -> str:
+    """One paragraph on one run."""
+    return " ".join([of_scores(found), of_answers(found), *of_kinds(found), of_filters(found)])
+
+
+def of_scores(found: Robustness) -> str:
+    """How much the score falls, and what of every text holds in all of its forms."""
+    n = found.n_texts - found.n_without
+    verb = "right" if found.item == "texts" else "found"
+    return (
+        f"{found.label}: {found.metric} is {share(found.before)} on {n:,} texts and "
+        f"{share(found.after)} on their {found.n_rewrites:,} rewrites by {found.by}, a change of "
+        f"{points(negative(found.drop))}. {share(found.worst)} of the {found.item} are {verb} in "
+        f"every form; of those {verb} in the source, some rewrite breaks {share(found.success)}."
+    )
+
+
+def of_answers(found: Robustness) -> str:
+    """How often, and by how much, the model changes its mind, right or wrong."""
+    moved = "unknown" if found.shift.value is None else f"{found.shift.value:.3f} on average"
+    if found.item == "texts":
+        return (
+            f"The answer to a rewrite is that to its source in {share(found.same)} of cases; the "
+            f"probability of the first answer moves by {moved}."
+        )
+    return (
+        f"The entities it names in a rewrite and in its source agree by an F1 of "
+        f"{share(found.same)}; the probability of a gold entity moves by {moved}."
+    )
+
+
+def negative(drop: Estimate) -> Estimate:
+    """The change that a drop is."""
+    if drop.value is None:
+        return drop
+    return Estimate(-drop.value, -drop.high, -drop.low)
+
+
+def of_kinds(found: Robustness) -> list[str]:
+    """Which kinds of rewrite do harm, the worst first, and which the model cannot see."""
+    clear = {
+        name: negative(kind.drop)
+        for name, kind in found.kinds.items()
+        if kind.drop.low is not None and kind.drop.low > 0
+    }
+    listed = "; ".join(f"{name}, {points(change)}" for name, change in clear.items())
+    others = "no other kind" if clear else "no kind"
+    parts = [f"Harm beyond chance is done by {f'{listed}; by ' if clear else ''}{others}."]
+    unseen = {name: kind.unseen for name, kind in found.kinds.items() if kind.unseen >= 0.005}
+    if unseen:
+        listed = ", ".join(f"{name} {part:.0%}" for name, part in unseen.items())
+        parts.append(
+            f"Some rewrites are the same tokens as their source, so nothing could change: {listed}."
+        )
+    return parts
+
+
+def of_filters(found: Robustness) -> str:
+    """What the filters refused, and what is missing for it."""
+    counted = ", ".join(f"{reason} {n:,}" for reason, n in found.rejected.items())
+    return (
+        f"The filters refused {sum(found.rejected.values()):,} proposals"
+        f"{f' ({counted})' if counted else ''}; {found.n_missing:,} of "
+        f"{found.n_texts * found.k:,} rewrites are missing, and {found.n_without:,} texts have "
+        "none."
+    )
+
+
+def example(failure: Failure) -> str:
+    return (
+        f"  {failure.kind}: {failure.right!r} became {failure.answer!r}\n"
+        f"    {failure.text}\n    {failure.rewrite}"
+    )
+
+
+def difference(found: Difference) -> str:
+    clear = found.drop.low is not None and found.drop.low > 0
+    verdict = "a difference beyond chance" if clear else "no clear difference"
+    return f"{found.label} loses more than {found.against} by {points(found.drop)}: {verdict}."
+
+
+def labels_of(runs: list[Run]) -> list[str]:
+    """What tells runs apart: the strategy, then the options and seeds in which they differ.
+
+    Raises:
+        ValueError: if two of them are the same.
+    """
+    results = [run.read_result() for run in runs]
+    options = [set(short_options(result["command"])) for result in results]
+    common = set.intersection(*options)
+    seeds = {result["seed"] for result in results}
+    labels = []
+    for result, own in zip(results, options, strict=True):
+        told = [o for o in short_options(result["command"]) if o in own - common]
+        told += [f"seed {result['seed']}"] if len(seeds) > 1 else []
+        labels.append(result["strategy"] + (f" ({', '.join(told)})" if told else ""))
+    if len(set(labels)) < len(labels):
+        raise ValueError(f"these runs cannot be told apart: {', '.join(labels)}; leave one out")
+    return labels
+
+
+def check(run: Run) -> None:
+    """Raise ValueError for a run of a task whose texts are not rewritten."""
+    task = run.read_result()["task"]
+    if task not in TASKS:
+        raise ValueError(f"{run.path}: robustness is measured for {', '.join(TASKS)}, not {task}")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", type=Path, help="finished run directories")
+    parser.add_argument(
+        "--split", help="whose rewrites (default test, or validation where there is no test)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="default: RUN/analysis; needed for several runs"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    if len(arguments.runs) > 1 and arguments.out is None:
+        raise ValueError("of several runs, say with --out DIR where the answer goes")
+    runs = [Run(path) for path in arguments.runs]
+    for one in runs:
+        check(one)
+    result = runs[0].read_result()
+    split = arguments.split or ("test" if "test" in result["scores"] else "validation")
+    dumps = {label: read(one, split) for label, one in zip(labels_of(runs), runs, strict=True)}
+    differences = compare(dumps)
+    found = [compute(dump, label) for label, dump in dumps.items()]
+    text = "\n".join([*map(words, found), *map(difference, differences)])
+    title = f"{result['task']}, {result['data_name']}: texts and their rewrites by {found[0].by}"
+    out = arguments.out or arguments.runs[0] / "analysis"
+    save(figure(found, title), out / "robustness.png")
+    numbers = {
+        "runs": [asdict(one) for one in found],
+        "differences": [asdict(d) for d in differences],
+    }
+    write_json(out / "robustness.json", numbers | {"split": arguments.split, "words": text})
+    print(text)
+    for one in found:
+        print(f"\nthe worst failures of {one.label}:")
+        print("\n".join(map(example, one.failures[:N_SHOWN])) or "  none")
+    print(f"\nwrote {out / 'robustness.png'} and robustness.json")

@@ -1,0 +1,249 @@
+"""Robustness: known answers, intervals over source texts, files and words."""
+
+import json
+
+import numpy as np
+import pytest
+from rewritten import AFTER, BEFORE, LABELS, arrays, logits_of, tagged_arrays
+
+from analysis import __main__ as command_line
+from analysis import robustness
+from analysis.robustness_counts import Sentence, Tally, draw_texts, of_labels, spans
+from analysis.robustness_dump import count
+from analysis.robustness_results import compare, compute
+from tl.metrics import entity_scores
+from tl.rewriting.filters import choose
+from tl.rewriting.rules import RuleRewriter
+
+
+def test_known_answers_of_five_texts():
+    """R1."""
+    found = compute(count(arrays(LABELS, BEFORE, AFTER)), "some")
+    assert found.before.value == pytest.approx(0.8)
+    assert found.success.value == pytest.approx(0.5)
+    assert found.worst.value == pytest.approx(0.4)
+    assert found.after.value == pytest.approx(0.6)
+    assert found.same.value == pytest.approx(2 / 3)
+    assert found.drop.value == pytest.approx(0.2)
+    moved = np.exp(2) / (1 + np.exp(2)) - 1 / (1 + np.exp(2))  # of 5 answers that changed
+    assert found.shift.value == pytest.approx(moved * 5 / 15)
+    assert (found.n_texts, found.n_rewrites, found.n_missing, found.n_without) == (5, 15, 0, 0)
+    assert found.rejected == {"near-duplicate": 4, "numbers": 1}
+
+
+def test_texts_without_a_rewrite_count_in_no_score():
+    found = compute(count(arrays([*LABELS, 1], [*BEFORE, 0], [*AFTER, []])), "some")
+    assert found.before.value == pytest.approx(0.8)
+    assert (found.n_without, found.n_missing) == (1, 3)
+
+
+def test_the_worst_case_is_what_the_attack_leaves():
+    rng = np.random.default_rng(0)
+    labels, before = rng.integers(2, size=(2, 50))
+    found = compute(count(arrays(labels, before, rng.integers(2, size=(50, 3)).tolist())), "x")
+    left = found.before.value * (1 - found.success.value)
+    assert found.worst.value == pytest.approx(left)
+
+
+def test_kinds_stand_beside_their_own_sources():
+    kinds = ["typo", "case", "case"] * 5
+    found = compute(count(arrays(LABELS, BEFORE, AFTER, kinds)), "some")
+    typo, case = found.kinds["typo"], found.kinds["case"]
+    assert (typo.n, case.n) == (5, 10)
+    assert typo.after.value == pytest.approx(3 / 5)
+    assert case.after.value == pytest.approx(6 / 10)
+    assert typo.before.value == case.before.value == pytest.approx(0.8)
+    assert list(found.kinds) == sorted(found.kinds, key=lambda k: -found.kinds[k].drop.value)
+
+
+def test_a_model_that_sees_one_word_is_broken_by_the_rewrites_that_touch_it():
+    """R5: the attack succeeds as often as some rewrite loses the word, counted by hand."""
+    fillers = "we walked along a river and talked about films until evening came".split()
+    texts = [" ".join([*fillers[i:], "wonderful", *fillers[:i]]) for i in range(12)]
+    rewrites, source = [], []
+    for i, text in enumerate(texts):
+        for one in choose(text, RuleRewriter().rewrite(text, 16, 0), 4).rewrites:
+            rewrites.append(one.text)
+            source.append(i)
+    answers = [int("wonderful" in text) for text in rewrites]
+    touched = {s for s, text in zip(source, rewrites, strict=True) if "wonderful" not in text}
+    assert 0 < len(touched) < 12
+    counts = of_labels(
+        np.ones(12, dtype=int), logits_of(np.ones(12, dtype=int)), logits_of(answers),
+        np.array(source), np.array(["any"] * len(source)),
+    )  # fmt: skip
+    assert counts.success.value == pytest.approx(len(touched) / 12)
+
+
+def test_intervals_are_over_texts_and_not_over_their_rewrites():
+    """Rewrites that fail together are no more evidence than one."""
+    rng = np.random.default_rng(1)  # not the stream of the draws
+    right = rng.random(400) < 0.7
+    one, many = Tally(right * 1.0, np.ones(400)), Tally(right * 5.0, np.full(400, 5.0))
+    draws = draw_texts(400)
+    np.testing.assert_allclose(one.replicates(draws), many.replicates(draws))
+    expected = right.std() / np.sqrt(400)
+    assert one.replicates(draws).std() == pytest.approx(expected, rel=0.1)
+
+
+def test_a_run_loses_nothing_against_itself_and_more_than_a_steadier_one():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(2, size=300)
+    steady = np.repeat(labels, 3).reshape(300, 3)
+    shaky = np.where(rng.random((300, 3)) < 0.2, 1 - steady, steady)
+    dumps = {
+        name: count(arrays(labels, labels, after.tolist()))
+        for name, after in (("steady", steady), ("shaky", shaky), ("shaky too", shaky))
+    }
+    first, second = compare(dumps)
+    assert (first.against, second.against) == ("steady", "steady")
+    assert 0.1 < first.drop.low < first.drop.value < first.drop.high < 0.3
+    (itself,) = compare({name: dumps[name] for name in ("shaky", "shaky too")})
+    assert (itself.drop.value, itself.drop.low, itself.drop.high) == (0, 0, 0)
+
+
+TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
+
+
+def test_f1_over_entities_is_that_of_seqeval():
+    rng = np.random.default_rng(0)
+    gold, predicted = (
+        [[TAGS[i] for i in rng.integers(5, size=8)] for _ in range(60)] for _ in "12"
+    )
+    pairs = [
+        Sentence(("w",) * 8, tuple(g), tuple(p), (1.0,) * 8).overlap()
+        for g, p in zip(gold, predicted, strict=True)
+    ]
+    hits, every = np.sum(pairs, axis=0)
+    assert hits / every == pytest.approx(entity_scores(gold, predicted)["f1"])
+
+
+def test_spans_begin_with_b():
+    tags = "I-PER B-PER I-PER I-LOC B-LOC B-LOC O I-LOC".split()
+    assert spans(tags) == [(1, 3, "PER"), (4, 5, "LOC"), (5, 6, "LOC")]
+
+
+def test_entities_of_two_sentences_counted_by_hand():
+    dump = count(tagged_arrays())
+    found = compute(dump, "some")
+    assert found.before.value == pytest.approx(2 * 2 / (3 + 2))
+    assert found.after.value == pytest.approx(2 * (1 + 2 + 0) / (5 + 1 + 3 + 0))
+    assert found.worst.value == pytest.approx(1 / 3)  # Anna, of Anna, Oslo and Boris
+    assert found.success.value == pytest.approx(1 / 2)  # Oslo, of Anna and Oslo
+    assert found.same.value == pytest.approx(2 * (1 + 2) / (2 + 1 + 2 + 3))
+    assert found.shift.value == pytest.approx(1 / 5, abs=1e-3)  # Oslo, once, of 5 entities
+    (failure,) = dump.failures
+    assert (failure.right, failure.answer, failure.kind) == ("Oslo LOC", "Anna PER", "discourse")
+    assert found.kinds["typo"].after.value == pytest.approx(2 * 2 / (3 + 3))
+
+
+def test_words_that_were_cut_off_are_predicted_o():
+    cut = tagged_arrays()
+    keep = ~((cut["ids"] == "0") & (cut["words"] == 2))  # Oslo is beyond the limit
+    for name in ("ids", "words", "labels", "logits"):
+        cut[name] = cut[name][keep]
+    assert compute(count(cut), "some").before.value == pytest.approx(2 * 1 / (3 + 1))
+
+
+def test_failures_are_right_answers_that_turned_wrong():
+    found = count(arrays(LABELS, BEFORE, AFTER)).failures
+    assert {(f.text, f.right, f.answer) for f in found} == {
+        ("text 1", "good", "bad"), ("text 4", "bad", "good")
+    }  # fmt: skip
+    assert all(f.drop > 0.5 for f in found)
+
+
+def test_words_say_what_the_numbers_say():
+    text = robustness.words(compute(count(arrays(LABELS, BEFORE, AFTER)), "lora"))
+    for part in (
+        "lora: accuracy is 80.0% on 5 texts and 60.0% on their 15 rewrites by rules",
+        "a change of -20.0 points", "40.0% of the texts are right in every form",
+        "some rewrite breaks 50.0%", "in 66.7% of cases", "moves by 0.254",
+        "Harm beyond chance is done by no kind.",
+        "refused 5 proposals (near-duplicate 4, numbers 1); 0 of 15 rewrites are missing",
+    ):  # fmt: skip
+        assert part in text
+
+
+def test_words_name_the_kinds_that_do_harm_beyond_chance():
+    labels = [0, 1] * 40
+    after = [[1 - label, label] for label in labels]
+    found = compute(count(arrays(labels, labels, after, ["typo", "case"] * 80)), "lora")
+    assert "by typo, -100.0 points (95% interval -100.0 to -100.0); by no other" in (
+        robustness.words(found)
+    )
+
+
+def write_run(folder, dump, strategy="lora", task="classification"):
+    """A finished run with a dump of rewrites."""
+    result = {"task": task, "strategy": strategy, "seed": 0, "data_name": "made up",
+              "scores": {"test": {}},
+              "command": f"python train.py --task {task} --strategy {strategy}"}  # fmt: skip
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "result.json").write_text(json.dumps(result))
+    if dump is not None:
+        lists = ("texts", "rewritten_texts", "gold", "rewritten_gold")
+        packed = {n: np.array(json.dumps(v).encode()) if n in lists else v for n, v in dump.items()}
+        (folder / "rewrites").mkdir()
+        np.savez(folder / "rewrites" / "test.npz", **packed)
+    return folder
+
+
+def main(*words):
+    return command_line.main(["robustness", *map(str, words)])
+
+
+@pytest.mark.parametrize("dump", [arrays(LABELS, BEFORE, AFTER), tagged_arrays()])
+def test_command_line_writes_picture_numbers_and_words(dump, tmp_path, capsys):
+    folder = write_run(tmp_path / "run", dump)
+    assert main(folder) == 0
+    printed = capsys.readouterr().out
+    assert (folder / "analysis" / "robustness.png").read_bytes().startswith(b"\x89PNG")
+    numbers = json.loads((folder / "analysis" / "robustness.json").read_text(encoding="utf-8"))
+    assert numbers["words"] in printed
+    assert numbers["runs"][0]["before"]["value"] == pytest.approx(0.8)
+    assert numbers["runs"][0]["failures"][0]["rewrite"] in printed
+
+
+def test_several_runs_are_compared_and_drawn_side_by_side(tmp_path, capsys):
+    one = write_run(tmp_path / "one", arrays(LABELS, BEFORE, AFTER))
+    same = [[answer] * 3 for answer in BEFORE]
+    other = write_run(tmp_path / "other", arrays(LABELS, BEFORE, same), "full")
+    assert main(one, other, "--out", tmp_path / "out") == 0
+    printed = capsys.readouterr().out
+    assert "lora loses more than full by +20.0 points" in printed
+    numbers = json.loads((tmp_path / "out" / "robustness.json").read_text(encoding="utf-8"))
+    assert [run["label"] for run in numbers["runs"]] == ["lora", "full"]
+
+
+def test_figure_has_a_row_for_every_kind_and_a_panel_for_every_run():
+    kinds = ["typo", "case", "case"] * 5
+    found = compute(count(arrays(LABELS, BEFORE, AFTER, kinds)), "some")
+    panels = robustness.figure([found, found], "title").axes
+    assert len(panels) == 2
+    names = [label.get_text() for label in panels[0].get_yticklabels()]
+    rows = [f"{kind} ({found.kinds[kind].n})" for kind in found.kinds]
+    assert names == ["as they are", "all rewrites", "texts right in all forms", *rows]
+    shown = [text.get_text() for text in panels[0].texts]
+    assert shown[:3] == [".800", ".600 (−.200)", ".400"]
+
+
+def test_bad_input_is_answered_in_words(tmp_path, capsys):
+    good = write_run(tmp_path / "good", arrays(LABELS, BEFORE, AFTER))
+    other = write_run(tmp_path / "other", arrays(LABELS[:4], BEFORE[:4], AFTER[:4]), "full")
+    broken = arrays(LABELS, BEFORE, AFTER)
+    broken["rewritten_logits"][0, 0] = np.nan
+    cases = (
+        ([tmp_path / "nowhere"], "no run directory"),
+        ([write_run(tmp_path / "bare", None)], "--split test --dump rewrites"),
+        ([good, "--split", "validation"], "--split validation --dump rewrites"),
+        ([write_run(tmp_path / "nan", broken)], "rewritten_logits are no numbers"),
+        ([write_run(tmp_path / "sum", None, task="summarization")], "not summarization"),
+        ([good, other], "--out"),
+        ([good, other, "--out", tmp_path], "full saw other texts or other rewrites than lora"),
+        ([good, good, "--out", tmp_path], "cannot be told apart"),
+    )
+    for words, answer in cases:
+        assert main(*words) == 2
+        assert answer in capsys.readouterr().err
