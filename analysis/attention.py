@@ -13,7 +13,7 @@ from analysis.plotting import save
 from analysis.tables import Finished, read, short_options
 from tl.runs import Run, write_atomically, write_json
 
-NEEDS = (("--dump", "attention", "--weights", "trained,pretrained"),)
+NEEDS = {"attention": ("trained", "pretrained")}  # dumps of eval.py
 ROUNDING = 2e-3  # what a row of float16 may lack to 1
 READABLE = range(8, 25)  # tokens of the example that is drawn, where there is such a one
 CAVEAT = (

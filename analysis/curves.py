@@ -14,6 +14,8 @@ from analysis.finished import history
 from analysis.plotting import BLUE, ORANGE, PALE, SILVER, label_end, save, styled
 from tl.runs import Run, write_json
 
+NEEDS: dict[str, tuple[str, ...]] = {}  # no dump of eval.py
+
 
 @dataclass(frozen=True)
 class Curves:

@@ -16,7 +16,7 @@ from analysis.tables import Finished, read, short_options
 from analysis.text import aligned
 from tl.runs import Run, write_json
 
-NEEDS = (("--dump", "forgetting", "--weights", "trained,pretrained"),)
+NEEDS = {"forgetting": ("trained", "pretrained")}  # dumps of eval.py
 DRAWS = 1000  # of the bootstrap
 # How much of a score nobody misses: an interval that lies within says "kept".
 MARGINS = {"probe": 0.02, "pairs": 0.02, "language": 0.05}

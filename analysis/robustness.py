@@ -12,7 +12,7 @@ from analysis.robustness_results import Difference, Robustness, compare, compute
 from analysis.tables import short_options
 from tl.runs import Run, write_json
 
-NEEDS = (("--dump", "rewrites"),)  # arguments of eval.py
+NEEDS = {"rewrites": ("trained",)}  # dumps of eval.py
 TASKS = ("classification", "ner")
 N_SHOWN = 3  # failures in the text
 

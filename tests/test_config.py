@@ -1,6 +1,7 @@
 """One command line, one JSON file, one identity; and help that answers at once."""
 
 import argparse
+import hashlib
 import json
 import re
 import shlex
@@ -258,3 +259,10 @@ def test_a_run_is_named_after_the_last_part_of_its_model(model, name):
     config = configured(*LORA, "--model", model, "--seed", "2")
     assert config.run_name == f"ner/{name}--lora--{config.identity}--s2"
     assert re.fullmatch("[0-9a-f]{8}", config.identity)
+
+
+def test_the_identity_is_that_of_the_shortest_command():
+    """So an option that is new, and has its default, does not rename the runs of before."""
+    config = configured("--task", "ner", "--strategy", "lora", "--seed", "3", "--epochs", "2")
+    command = "python train.py --task ner --strategy lora --epochs 2"
+    assert config.identity == hashlib.sha256(command.encode()).hexdigest()[:8]

@@ -96,9 +96,12 @@ class Config:
 
     @property
     def identity(self) -> str:
-        """8 hex digits of all options but the seed: runs that differ by seed only share them."""
-        options = {key: value for key, value in asdict(self).items() if key != "seed"}
-        return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:8]
+        """8 hex digits of all options but the seed: runs that differ by seed only share them.
+
+        What has its default does not count, so that an option that is added later to this program
+        leaves the names of all runs as they are.
+        """
+        return hashlib.sha256(replace(self, seed=0).command().encode()).hexdigest()[:8]
 
     @property
     def run_name(self) -> str:

@@ -18,7 +18,7 @@ from analysis.plotting import save
 from analysis.tables import Finished, distinct_seeds, find, read, short_options
 from tl.runs import Run, write_json
 
-NEEDS = ()  # of eval.py: training wrote the predictions
+NEEDS: dict[str, tuple[str, ...]] = {}  # dumps of eval.py: training wrote the predictions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
