@@ -70,6 +70,9 @@ def test_json_nan_and_infinity(tmp_path):
         ('[{"text": "a"},\n {"text" 1}]', "line 2: bad JSON"),
         ('[{"text": "a"}, 3]', "element 2: expected a JSON object .* got a int"),
         ('{\n "data": []\n}', "line 1: bad JSON .* one JSON object per line"),
+        ('{"text": "a"}\n' + "[" * 5000, "line 2: JSON nested too deeply"),
+        ("[" * 5000, "line 1: JSON nested too deeply"),
+        ('{"text": "a", "label": ' + "9" * 5000 + "}", "line 1: .* too long a number"),
     ],
 )
 def test_malformed_json_is_named(tmp_path, content, message):
@@ -89,6 +92,10 @@ def test_quoted_field_holds_line_ends_delimiters_and_quotes(tmp_path):
 def test_delimiter_is_the_one_of_the_header(tmp_path, delimiter):
     content = f"text{delimiter}label\none{delimiter}good\n"
     assert rows(tmp_path, content) == [{"text": "one", "label": "good"}]
+
+
+def test_lines_that_end_with_a_carriage_return_alone(tmp_path):
+    assert rows(tmp_path, "\rtext;label\ra,b;x\r") == [{"text": "a,b", "label": "x"}]
 
 
 def test_tsv_may_hold_commas_in_its_header(tmp_path):

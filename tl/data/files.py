@@ -8,6 +8,7 @@ import codecs
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,10 @@ def _parse_json(text: str, path: Path, first_line: int) -> Any:
             f"{path}, line {first_line + error.lineno - 1}: bad JSON ({error.msg} at column "
             f"{error.colno}); expected one JSON object per line, or one list of objects"
         ) from None
+    except (RecursionError, ValueError):  # limits of Python's own
+        raise ValueError(
+            f"{path}, line {first_line}: JSON nested too deeply, or too long a number"
+        ) from None
 
 
 def read_csv(path: Path, encoding: str) -> list[Record]:
@@ -123,8 +128,9 @@ def _header(row: list[str], path: Path) -> list[str]:
 
 def _delimiter(text: str) -> str:
     """The one of `,` `;` and tab that cuts the first row into the most columns."""
+    first = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
 
     def n_columns(delimiter: str) -> int:
-        return len(next(csv.reader([text.lstrip("\n").split("\n", 1)[0]], delimiter=delimiter), []))
+        return len(next(csv.reader([first], delimiter=delimiter), []))
 
     return max(",;\t", key=n_columns)

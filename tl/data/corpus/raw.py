@@ -51,6 +51,8 @@ def _json(path: Path, encoding: str) -> Iterator[tuple[str, Record]]:
             record = json.loads(line)
         except json.JSONDecodeError as error:
             raise ValueError(f"{place}: bad JSON ({error.msg}); one object per line") from None
+        except (RecursionError, ValueError):  # limits of Python's own
+            raise ValueError(f"{place}: JSON nested too deeply, or too long a number") from None
         if not isinstance(record, dict):
             raise ValueError(f"{place}: expected a JSON object, got a {type(record).__name__}")
         yield place, record
