@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tl import runs
 from tl.command_line import help_text, parse
 from tl.config import Command, Config
 
@@ -49,32 +50,49 @@ def show_plan(config: Config, *, as_json: bool) -> None:
 
 
 def train(config: Config, command: Command) -> int:
+    """Train in the run's directory, as the only process that writes there."""
+    from tl.lock import only_writer
+
+    folder = command.resume or Path(command.runs_dir) / config.run_name
+    run = runs.Run(Path(folder))
+    with only_writer(run.path, run.lock):
+        if command.resume is None:
+            runs.check_free(run.path, overwrite=command.overwrite)
+        else:
+            runs.unfinished(run.path)
+        return train_in(run, config, command)
+
+
+def train_in(run: runs.Run, config: Config, command: Command) -> int:
     """Load data and model, measure them untrained, train, measure again, write everything down."""
-    from tl import runs
     from tl.build import build, load_data
     from tl.loop import Trainer
     from tl.results import finish
     from tl.tables import result_table
 
-    resume = command.resume is not None
-    if resume:
-        run = runs.unfinished(Path(command.resume))
-    else:
-        run = runs.check_free(Path(command.runs_dir) / config.run_name, overwrite=command.overwrite)
     dataset = load_data(config)
     setup = build(config, dataset)
     splits = {split: setup.task.examples(split) for split in dataset.splits}
     notes = [note for split in splits for note in setup.task.notes(split, splits[split])]
     notes += setup.model.adaptor.notes(setup.model.backbone)
+    resume = command.resume is not None and run.has_saved()
+    if command.resume is not None and not resume:
+        notes.append("the run had saved nothing when it stopped; it starts over")
     for note in [*dataset.warnings, *notes]:
         report(f"note: {note}")
     stop = stop_at_ctrl_c()
-    if not resume:
+    if resume:
+        runs.remove_partial(run)
+    else:
         runs.start(run, config.to_json(), setup.environment())
+    save_seconds = 60 * command.save_minutes
     try:
-        trainer = Trainer(setup, run, splits, stop, report, resume=resume)
+        trainer = Trainer(
+            setup, run, splits, stop, report, resume=resume, save_seconds=save_seconds
+        )
         trainer.train()
         result = finish(trainer)
+        run.previous.unlink(missing_ok=True)  # nothing is gone on from any more
     except KeyboardInterrupt:
         report(f"stopped and saved. To go on: python train.py --resume {run.path}")
         return 130

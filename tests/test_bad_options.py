@@ -1,5 +1,7 @@
 """A bad option is refused before anything is written; the message says what to do."""
 
+import json
+
 import pytest
 import torch
 from running import ADAPTER, FULL, LORA, refused
@@ -86,12 +88,25 @@ def test_a_gpu_that_is_not_there_is_refused(basic, here, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("option", ["--config", "--resume"])
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"task": "ner", "strategy": "lora", "lr": 0}'])
+@pytest.mark.parametrize("content", [
+    *("", "{", "[]", "null", "[" * 5000, '{"lr": ' + "9" * 5000 + "}", "\ud800"),
+    '{"task": "ner", "strategy": "lora", "lr": 0}',
+    '{"task": "ner", "strategy": "lora", "strategy_options": [4]}',
+])  # fmt: skip
 def test_a_torn_configuration_is_refused(option, content, here, tmp_path, capsys):
     path = tmp_path / "run" / "config.json"
     path.parent.mkdir()
-    path.write_text(content)
+    path.write_text(content, errors="surrogatepass")
     given = path if option == "--config" else path.parent
     where = here if option == "--config" else []
-    refused([option, str(given), *where], capsys, "--lr" if "lr" in content else str(path))
+    refused([option, str(given), *where], capsys, "--lr" if "lora" in content and "lr" in content
+            else str(path))  # fmt: skip
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("name", ["task", "strategy"])
+@pytest.mark.parametrize("value", [["ner"], {"ner": 1}, 3, True])
+def test_a_saved_name_that_is_no_text_is_unknown(name, value, here, tmp_path, capsys):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"task": "ner", "strategy": "lora"} | {name: value}))
+    refused(["--config", str(path), *here], capsys, f"unknown {name}", "Known: ")

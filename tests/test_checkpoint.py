@@ -1,9 +1,5 @@
 """What is saved comes back exactly, or is refused with a reason."""
 
-import io
-import pickle
-from pathlib import Path
-
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -12,10 +8,8 @@ from torch import nn
 from tl.checkpoint import (
     fingerprint,
     load_learned,
-    load_state,
     read_metadata,
     save_learned,
-    save_state,
 )
 
 METADATA = {"labels": ["плохо", "good"], "backbone": "b0"}
@@ -118,84 +112,6 @@ def test_a_file_with_torn_metadata_is_refused(tmp_path, learned):
     save_file(learned, tmp_path / "f", {"tl": '{"labels": '})
     with pytest.raises(ValueError, match="cannot be read as learned weights"):
         read_metadata(tmp_path / "f")
-
-
-def test_a_training_state_comes_back(tmp_path):
-    state = {
-        "progress": {"epoch": 2, "best_score": float("-inf")},
-        "random": torch.get_rng_state(),
-        "nothing": None,
-        "list": [1, "a", torch.ones(2)],
-    }
-    save_state(tmp_path / "checkpoint" / "state.pt", state)
-    back = load_state(tmp_path / "checkpoint" / "state.pt")
-    assert back["progress"] == state["progress"]
-    assert back["nothing"] is None
-    assert torch.equal(back["random"], state["random"])
-    assert torch.equal(back["list"][2], torch.ones(2))
-
-
-def test_the_state_of_an_optimizer_comes_back(tmp_path):
-    layer = nn.Linear(3, 2)
-    optimizer = torch.optim.AdamW([{"params": layer.parameters(), "base_lr": 0.1, "name": "top"}])
-    layer(torch.ones(1, 3)).sum().backward()
-    optimizer.step()
-    save_state(tmp_path / "f", {"optimizer": optimizer.state_dict()})
-    back = load_state(tmp_path / "f")["optimizer"]
-    assert back["param_groups"] == optimizer.state_dict()["param_groups"]
-    moments = optimizer.state_dict()["state"][0]
-    assert all(torch.equal(back["state"][0][name], moments[name]) for name in moments)
-
-
-@pytest.mark.parametrize("keep", [0, 10, 0.5, 0.99])
-def test_a_torn_state_is_refused(keep, tmp_path):
-    path = tmp_path / "state.pt"
-    save_state(path, {"weights": torch.zeros(100)})
-    whole = path.read_bytes()
-    path.write_bytes(whole[: keep if isinstance(keep, int) else int(keep * len(whole))])
-    with pytest.raises(ValueError, match="cannot be read as a checkpoint"):
-        load_state(path)
-
-
-@pytest.mark.parametrize("content", [b"hello", b"\x80\x02a", b"u\n", b"{}", b"\x00" * 40])
-def test_a_state_that_is_another_file_is_refused(content, tmp_path):
-    (tmp_path / "state.pt").write_bytes(content)
-    with pytest.raises(ValueError, match="cannot be read as a checkpoint"):
-        load_state(tmp_path / "state.pt")
-
-
-def test_a_missing_state_is_refused_with_what_to_do(tmp_path):
-    with pytest.raises(ValueError, match=r"saved nothing yet.*--overwrite"):
-        load_state(tmp_path / "state.pt")
-
-
-class Trap:
-    """Unpickling it calls `Path.touch`."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
-
-
-def as_archive(value):
-    buffer = io.BytesIO()
-    torch.save(value, buffer)
-    return buffer.getvalue()
-
-
-def as_pickle(value):
-    return pickle.dumps(value, protocol=2)
-
-
-@pytest.mark.parametrize("write", [as_archive, as_pickle])
-def test_code_in_a_pickle_is_refused_and_not_run(write, tmp_path):
-    trap = write({"progress": Trap(tmp_path / "was run")})
-    (tmp_path / "state.pt").write_bytes(trap)
-    with pytest.raises(ValueError, match="cannot be read as a checkpoint"):
-        load_state(tmp_path / "state.pt")
-    assert not (tmp_path / "was run").exists()
 
 
 def test_a_fingerprint_tells_networks_apart():

@@ -1,7 +1,5 @@
-"""Runs that stop early, and directories that are in the way: nothing saved is ever lost."""
+"""Runs that are stopped, and directories that are in the way: nothing saved is ever lost."""
 
-import errno
-import json
 import os
 import shutil
 import signal
@@ -15,14 +13,13 @@ from running import (
     equal_bits,
     files,
     only_run,
+    put_back_in_time,
     recorded,
     refused,
     scalars,
     trained,
     write_text,
 )
-from safetensors.torch import load_file
-from tiny import sentiment_records, write_splits
 
 import eval
 import train
@@ -48,11 +45,6 @@ def test_a_finished_run_is_not_run_again(finished, basic, capsys):
     assert files(finished.path) == before
 
 
-def test_a_resumed_run_takes_no_options(finished, capsys):
-    words = ["--resume", str(finished.path), "--lr", "0.1"]
-    refused(words, capsys, "--resume", "--lr was given too", "--config RUN/config.json --lr")
-
-
 def test_an_unfinished_run_says_how_to_go_on(finished, basic, tmp_path, capsys):
     copy = Run(tmp_path / finished.path.parent.name / finished.path.name)
     shutil.copytree(finished.path, copy.path)
@@ -63,86 +55,10 @@ def test_an_unfinished_run_says_how_to_go_on(finished, basic, tmp_path, capsys):
     assert equal_bits(copy, finished)
 
 
-@pytest.mark.parametrize(
-    ("damage", "part"),
-    [
-        (lambda run: run.checkpoint.unlink(), "saved nothing yet"),
-        (
-            lambda run: run.checkpoint.write_bytes(run.checkpoint.read_bytes()[:999]),
-            "cannot be read",
-        ),
-        (lambda run: run.checkpoint.write_bytes(b""), "cannot be read"),
-    ],
-    ids=["none", "torn", "empty"],
-)
-def test_a_checkpoint_that_cannot_be_read_is_refused(damage, part, finished, tmp_path, capsys):
-    copy = Run(tmp_path / "run")
-    shutil.copytree(finished.path, copy.path)
-    copy.result.unlink()
-    damage(copy)
-    refused(["--resume", str(copy.path)], capsys, str(copy.checkpoint), part)
-
-
-def test_a_run_whose_data_changed_is_not_resumed(finished, basic, tmp_path, capsys):
-    copy = Run(tmp_path / "run")
-    shutil.copytree(finished.path, copy.path)
-    copy.result.unlink()
-    records = [record | {"text": f"{record['text']} !"} for record in sentiment_records(24)]
-    data = write_splits(tmp_path / "data", {"train": records, "validation": records})
-    config = json.loads(copy.config.read_text()) | {"data": str(data)}
-    copy.config.write_text(json.dumps(config))
-    refused(["--resume", str(copy.path)], capsys, "data fingerprint", "--overwrite")
-
-
 def test_a_runs_directory_under_a_file_is_refused(basic, tmp_path, capsys):
     file = write_text(tmp_path / "file", "mine")
     refused([*basic, *FULL, "--runs-dir", str(file / "runs")], capsys, str(file))
     assert file.read_text() == "mine"
-
-
-# A full disk.
-
-
-@pytest.fixture
-def disk(monkeypatch):
-    """`disk(n)`: from now on n writes succeed, then the disk is full; `disk(None)`: room again."""
-    real = os.fsync
-    left = [None]
-
-    def fsync(number):
-        if left[0] == 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        if left[0] is not None:
-            left[0] -= 1
-        real(number)
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    return lambda n: left.__setitem__(0, n)
-
-
-@pytest.mark.parametrize("n_written", [0, 1])
-def test_a_disk_that_is_full_at_the_start_leaves_nothing(
-    n_written, disk, basic, here, tmp_path, capsys
-):
-    disk(n_written)
-    refused([*basic, *FULL, *here], capsys, "No space left", "The disk is full")
-    assert files(tmp_path / "runs") == []
-    assert not list((tmp_path / "runs").glob("*/*"))
-
-
-@pytest.mark.parametrize("n_written", [4, 5])
-def test_a_disk_that_is_full_later_spoils_nothing(
-    n_written, disk, finished, basic, here, tmp_path, capsys
-):
-    disk(n_written)  # env, config; then the weights and the checkpoint of each epoch; the result
-    refused([*basic, *FULL, *here], capsys, "No space left", "what was saved before is whole")
-    run = only_run(tmp_path / "runs")
-    assert not [name for name in files(run.path) if name.endswith(".partial")]
-    assert load_file(run.learned).keys() == load_file(finished.learned).keys()
-    disk(None)
-    assert train.main(["--resume", str(run.path)]) == 0
-    assert equal_bits(run, finished)
-    assert run.metrics.read_bytes() == finished.metrics.read_bytes()
 
 
 # Ctrl-C.
@@ -177,13 +93,6 @@ def test_a_stopped_run_goes_on_to_the_same_end(
     assert run.read_result()["scores_before"] == finished.read_result()["scores_before"]
 
 
-def put_back_in_time(run):
-    """TensorBoard reads files by the second in their names, and a test is quicker than that."""
-    (events,) = run.path.glob("events.*")
-    number = events.name.split(".")[3]
-    events.rename(events.with_name(events.name.replace(number, f"{int(number) - 60:010d}")))
-
-
 def test_tensorboard_shows_a_resumed_run_as_one(
     finished, basic, here, tmp_path, monkeypatch, capsys
 ):
@@ -191,19 +100,6 @@ def test_tensorboard_shows_a_resumed_run_as_one(
     refused([*basic, *FULL, *here], capsys, code=130)
     run = only_run(tmp_path / "runs")
     monkeypatch.undo()
-    put_back_in_time(run)
-    assert train.main(["--resume", str(run.path)]) == 0
-    shown, whole = scalars(run), recorded(finished.metrics)
-    assert {key: shown.get(key) for key in whole} == whole
-
-
-def test_tensorboard_keeps_the_epoch_that_a_crashed_run_goes_on_from(
-    disk, finished, basic, here, tmp_path, capsys
-):
-    disk(4)
-    refused([*basic, *FULL, *here], capsys)
-    disk(None)
-    run = only_run(tmp_path / "runs")
     put_back_in_time(run)
     assert train.main(["--resume", str(run.path)]) == 0
     shown, whole = scalars(run), recorded(finished.metrics)

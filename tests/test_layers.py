@@ -9,7 +9,8 @@ ROOT = Path(__file__).parents[1]
 
 # From bottom to top. A name stands for a file, or for all files of a folder that have no row.
 LAYERS = [
-    ["tl.options", "tl.runs", "tl.seed", "tl.losses", "tl.metrics", "tl.device"],
+    ["tl.options", "tl.lock", "tl.json_files", "tl.seed", "tl.losses", "tl.metrics", "tl.device"],
+    ["tl.runs"],
     ["tl.offline", "tl.tables"],
     [
         "tl.registry",
@@ -46,7 +47,7 @@ LAYERS = [
     ["tl.model"],
     ["tl.build"],
     ["tl.zero_shot"],
-    ["tl.evaluate", "tl.dumps.outputs"],
+    ["tl.evaluate", "tl.resume", "tl.dumps.outputs"],
     ["tl.trained", "tl.dumps", "tl.exchange.plain"],
     ["tl.exchange.peft", "tl.exchange.plain_generator"],
     ["tl.exchange.peft_import"],
@@ -86,6 +87,7 @@ LIGHT = (
     "tl.config",
     "tl.command_line",
     "tl.runs",
+    "tl.json_files",
     "tl.tables",
     "train",
 )

@@ -13,7 +13,8 @@ from torch import nn
 
 from tl import loop
 from tl.build import Setup
-from tl.checkpoint import fingerprint, load_state
+from tl.checkpoint import fingerprint
+from tl.checkpoint.state import read_state
 from tl.device import autocast
 from tl.evaluate import TOKENS, evaluate
 from tl.loop import Trainer
@@ -148,7 +149,7 @@ def test_a_loss_that_is_not_finite_leaves_what_was_learned(tmp_path, value):
     with pytest.raises(ValueError, match=r"in epoch 2.*the best epoch, 1, stay in"):
         trainer.train()
     assert [trainer.run.learned.read_bytes()] == kept
-    state = load_state(trainer.run.checkpoint)["learned"]
+    state = read_state(trainer.run.checkpoint)["learned"]
     assert all(tensor.isfinite().all() for tensor in state.values())
 
 

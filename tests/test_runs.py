@@ -4,12 +4,22 @@ import errno
 import json
 import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tl import runs
-from tl.runs import Run, check_free, start, unfinished, write_arrays, write_atomically, write_json
+from tl.runs import (
+    Run,
+    check_free,
+    clear,
+    start,
+    unfinished,
+    write_arrays,
+    write_atomically,
+    write_json,
+)
 
 
 def fail(*_, **__):
@@ -113,6 +123,70 @@ def test_a_directory_without_a_configuration_is_no_run(tmp_path):
         unfinished(tmp_path)
     with pytest.raises(ValueError, match=r"no run directory.*config\.json"):
         Run(tmp_path).read_result()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is not JSON"),
+        (b"[1]", "must hold one JSON object, got a list"),
+        (b"[" * 5000, "is not JSON: maximum recursion"),
+        (b'{"seed": ' + b"9" * 5000 + b"}", "is not JSON: Exceeds the limit"),
+        (b"\xff", "is not UTF-8"),
+        (b'{"task": 3}', "task must be a str, got 3"),
+        (b'{"seed": true}', "seed must be a int, got True"),
+        (b'{"seed": 1.5}', "seed must be a int, got 1.5"),
+        (b'{"train_seconds": NaN}', "train_seconds must be a float, got nan"),
+        (b'{"train_seconds": -1}', "train_seconds must be a float, got -1"),
+        (b'{"scores": {"test": {"f1": "x"}}}', "its scores are no numbers"),
+        (b'{"scores_before": {"test": 1}}', "its scores_before are no numbers"),
+        (
+            b'{"baselines": {"test": {"majority": {"f1": null}}}}',
+            "baselines of test are no numbers",
+        ),
+        (b'{"baselines": {"test": 1}}', "baselines of test are no numbers"),
+        (b'{"peak_memory_mib": {}}', "peak_memory_mib has no total"),
+    ],
+)
+def test_a_result_that_no_run_wrote_is_refused(content, message, run):
+    run.result.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"result\.json.*{message}"):
+        run.read_result()
+
+
+@pytest.mark.parametrize(
+    ("lines", "place"),
+    [
+        (b'{"step": 1}\n{"step": 2', "line 2 is not JSON"),
+        (b'{"loss": 1}', "line 1: expected a step"),
+        (b'{"step": 1, "loss": "x"}', "line 1: expected a step and numbers"),
+        (b"\xff", "is not UTF-8"),
+    ],
+)
+def test_metrics_that_no_run_wrote_are_refused(lines, place, run):
+    run.metrics.write_bytes(lines)
+    with pytest.raises(ValueError, match=rf"metrics\.jsonl.*{place}"):
+        run.read_metrics()
+
+
+def test_a_run_that_is_cleared_halfway_can_start_over(run, monkeypatch):
+    """Killed anywhere on the way, it is a run still, neither finished nor with a checkpoint."""
+    write_json(run.result, {})
+    write_atomically(run.checkpoint, b"saved")
+    run.metrics.touch()
+    unlink, removed = Path.unlink, []
+
+    def watched(path, **options):
+        removed.append(path.name)
+        unlink(path, **options)
+        assert run.config.exists() == (path != run.config)
+        assert not run.result.exists()
+        assert path.name == "result.json" or not run.has_saved()
+
+    monkeypatch.setattr(Path, "unlink", watched)
+    clear(run)
+    assert removed[0] == "result.json"
+    assert removed[-1] == "config.json"
 
 
 def test_overwriting_takes_the_place_of_all_old_files(run):

@@ -2,13 +2,13 @@
 
 import argparse
 import difflib
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 from tl.config import Command, Config
-from tl.options import add_options, collect
+from tl.json_files import read_object
+from tl.options import add_options, collect, flag_of
 from tl.registry import STRATEGIES, TASKS, options_of, summary, target
 
 
@@ -66,12 +66,10 @@ def read_saved(path: Path, advice: str) -> dict:
     """
     if not path.is_file():
         raise ValueError(f"there is no file {path}; {advice}")
-    try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a JSON file: {error}") from None
-    if not isinstance(saved, dict):
-        raise ValueError(f"{path} must hold one JSON object, as a run's config.json does")
+    saved = read_object(path)
+    for name in ("strategy_options", "task_options"):
+        if not isinstance(saved.get(name) or {}, dict):
+            raise ValueError(f"{path}: {name} must hold one JSON object")
     return saved
 
 
@@ -147,8 +145,8 @@ def parse(argv: list[str]) -> tuple[Config, Command]:
         saved = read_saved(path, "--config takes a run directory or its config.json")
     words = _saved_words(saved, choice)
     for what, table in (("task", TASKS), ("strategy", STRATEGIES)):
-        name = getattr(choice, what) or saved.get(what)
-        if name is None:
+        name = str(getattr(choice, what) or saved.get(what) or "")
+        if not name:
             words = [word.partition("=")[0] for word in argv if word.startswith("--")]
             near = difflib.get_close_matches(f"--{what}", words, n=1, cutoff=0.7)
             hint = f" Did you mean it by {near[0]}?" if near else ""
@@ -159,19 +157,30 @@ def parse(argv: list[str]) -> tuple[Config, Command]:
     typed, unread = parser.parse_known_args(argv)
     _refuse_unknown(unread, parser)
     if choice.resume is not None:
-        _refuse_changes(typed)
+        config, _ = parse(["--config", str(path)])
+        _refuse_changes(typed, config)
+        return config, collect(typed, Command)
     args, unread = parser.parse_known_args([*words, *argv])
     _refuse_unknown(unread, parser)
     return _configuration(args), collect(args, Command)
 
 
-def _refuse_changes(typed: argparse.Namespace) -> None:
-    changed = [name for name in vars(typed) if name not in ("resume", "json")]
+def _refuse_changes(typed: argparse.Namespace, config: Config) -> None:
+    """Raise ValueError if something typed beside --resume is not as in the run."""
+    of_run, changed = config.flags(), []
+    for name, value in vars(typed).items():
+        prefix, _, last = name.rpartition(".")
+        flag = flag_of(last, prefix)
+        if name in ("resume", "json", "save_minutes"):
+            continue
+        if flag not in of_run:
+            raise ValueError(f"{flag} has no meaning beside --resume; leave it out")
+        if value != of_run[flag]:
+            changed.append(f"{flag} {value}, but the run has {of_run[flag]}")
     if changed:
-        flag = "--" + changed[0].replace("_", "-")
         raise ValueError(
-            f"--resume goes on with the run's own options, but {flag} was given too. "
-            f"Leave it out, or start a new run with --config RUN/config.json {flag} …"
+            f"--resume goes on with the run's own options. Given: {'; '.join(changed)}. Leave that "
+            "out, or start a new run with --config RUN/config.json and these options"
         )
 
 

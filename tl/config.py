@@ -11,7 +11,7 @@ from dataclasses import MISSING, asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from tl.options import arguments_of, option
+from tl.options import arguments_of, flag_of, option, option_fields
 from tl.registry import STRATEGIES, TASKS
 
 WHAT, HOW, WHERE = "what to train on what", "how to train", "where, and what else to do"
@@ -102,6 +102,14 @@ class Config:
         model = Path(self.model.rstrip("/")).name or "model"
         return f"{self.task}/{model}--{self.strategy}--{self.identity}--s{self.seed}"
 
+    def flags(self) -> dict[str, object]:
+        """Every option by its flag: {"--lr": 1e-4, ..., "--strategy.r": 8, ...}."""
+        flat = {flag_of(f.name): getattr(self, f.name) for f in option_fields(self)}
+        for prefix in ("strategy", "task"):
+            owned = getattr(self, f"{prefix}_options")
+            flat |= {flag_of(f.name, prefix): getattr(owned, f.name) for f in option_fields(owned)}
+        return flat
+
     def to_json(self) -> str:
         """Every option, defaults included, in a form that `--config` reads back."""
         return json.dumps(asdict(self), indent=2) + "\n"
@@ -128,6 +136,10 @@ class Command:
     )
     resume: str | None = option(None, "go on with this unfinished run directory", group=WHERE)
     runs_dir: str = option("runs", "parent of the run directories", group=WHERE)
+    save_minutes: float = option(
+        10.0, "save not only after every epoch, but whenever so much time has passed",
+        interval="[0, inf)", group=WHERE,
+    )  # fmt: skip
     overwrite: bool = option(False, "replace a run directory that exists", group=WHERE)
     dry_run: bool = option(
         False, "say what would learn, and in how many steps; train nothing", group=WHERE

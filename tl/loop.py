@@ -5,19 +5,23 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from tqdm import tqdm
 
 from tl import optim
 from tl.build import Setup
-from tl.checkpoint import load_learned, load_state, save_learned, save_state
+from tl.checkpoint import load_learned, save_learned
+from tl.checkpoint.state import load_state, save_state
 from tl.data.batch import Batch, Example, chunks
 from tl.device import autocast, peak_mib
 from tl.evaluate import Stop, evaluate
 from tl.metrics import Scores
 from tl.record import Recorder
+from tl.resume import belongs_to, chance, check_belongs, restore_best, restore_chance
 from tl.runs import Run
 from tl.seed import generator, stream_seed
 
@@ -50,6 +54,8 @@ class Trainer:
         stop: asked after every step; once true, the run saves itself and raises KeyboardInterrupt.
         report: takes a line of text after every epoch.
         resume: go on from the run's checkpoint.
+        save_seconds: how long training may go on without a checkpoint. It changes nothing of what
+            the run computes.
     """
 
     def __init__(
@@ -61,6 +67,7 @@ class Trainer:
         report: Callable[[str], None],
         *,
         resume: bool = False,
+        save_seconds: float = math.inf,
     ) -> None:
         self.setup, self.run, self.stop, self.report = setup, run, stop, report
         self.config, self.task, self.model = setup.config, setup.task, setup.model
@@ -80,6 +87,7 @@ class Trainer:
         else:
             torch.manual_seed(stream_seed(self.config.seed, "dropout"))
             self.recorder = Recorder(run)
+        self.save_seconds, self.saved_at = save_seconds, time.monotonic()
 
     def train(self) -> None:
         """Run what is left of the epochs, then put the best one's weights into the model.
@@ -141,6 +149,8 @@ class Trainer:
                 bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
                 if self.stop():
                     raise KeyboardInterrupt
+                if time.monotonic() - self.saved_at >= self.save_seconds:
+                    self.save()
 
     def _step(self, micro_batches: list[Batch]) -> float:
         """One optimizer step; returns the mean loss over its targets."""
@@ -214,6 +224,8 @@ class Trainer:
         progress.step_of_epoch, progress.loss_sum, progress.n_targets = 0, 0.0, 0
         if scores[self.task.metric] > progress.best_score:
             progress.best_score, progress.best_epoch = scores[self.task.metric], progress.epoch
+            # Before the checkpoint, which cannot be lost by it: killed in between, the run goes on
+            # from the checkpoint before, and that puts its own weights back (`restore_best`).
             save_learned(self.run.learned, self.model.learned(), self.setup.metadata())
         self.save()
         best = "  (best so far)" if progress.best_epoch == progress.epoch else ""
@@ -224,47 +236,46 @@ class Trainer:
         patience = self.config.patience
         return patience is not None and self.progress.epoch - self.progress.best_epoch >= patience
 
-    def _belongs_to(self) -> dict[str, object]:
-        """What must be the same when a run goes on."""
-        return {
-            "data fingerprint": self.task.dataset.fingerprint,
-            "backbone fingerprint": self.setup.backbone_fingerprint,
-            "classes": self.task.labels,
-            "device": self.setup.device.type,
-            "precision": str(self.setup.dtype),
-        }
-
     def save(self) -> None:
-        """Write everything that is needed to go on exactly."""
-        on_gpu = self.setup.device.type == "cuda"
+        """Write everything that is needed to go on exactly.
+
+        The weights of the best epoch too: a state needs no other file to be as old as itself.
+        """
+        best = None
+        if self._stands_at_best():
+            best = self.model.learned()
+        elif self.progress.best_epoch:
+            best = load_file(self.run.learned)
         state = {
             "progress": asdict(self.progress),
             "learned": self.model.learned(),
+            "best": best,
             "optimizer": self.optimizer.state_dict(),
-            "random": torch.get_rng_state(),
-            "random_gpu": torch.cuda.get_rng_state(self.setup.device) if on_gpu else None,
+            **chance(self.setup.device),
             "n_bytes": list(self.recorder.n_bytes),
             "scores_before": self.scores_before,
-            "belongs_to": self._belongs_to(),
+            "belongs_to": belongs_to(self.setup),
         }
-        save_state(self.run.checkpoint, state)
+        save_state(self.run, state)
+        self.saved_at = time.monotonic()
+
+    def _stands_at_best(self) -> bool:
+        """Whether the best epoch has just ended: its weights are those of the model."""
+        progress = self.progress
+        return progress.best_epoch == progress.epoch > 0 and progress.step_of_epoch == 0
 
     def _restore(self) -> None:
-        state = load_state(self.run.checkpoint)
-        for what, now in self._belongs_to().items():
-            then = state["belongs_to"].get(what)
-            if then != now:
-                raise ValueError(
-                    f"{self.run.checkpoint} was saved with {what} {then}, now it is {now}; undo "
-                    "the change, or start the run again with --overwrite"
-                )
+        counted = list(asdict(self.progress))
+        state = load_state(self.run, partial(check_belongs, self.setup, counted), self.report)
         self.progress = Progress(**state["progress"])
         self.scores_before = state["scores_before"]
         with torch.no_grad():
             for name, tensor in self.model.learned().items():
                 tensor.copy_(state["learned"][name])
         self.optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["random"])
-        if state["random_gpu"] is not None and self.setup.device.type == "cuda":
-            torch.cuda.set_rng_state(state["random_gpu"], self.setup.device)
+        # As the last epoch left it: what is measured at the end depends on it.
+        self.model.adaptor.start_epoch(max(0, self.progress.epoch - 1), self.model.backbone)
+        for note in restore_chance(state, self.setup.device):
+            self.report(note)
         self.recorder = Recorder(self.run, self.progress.step, tuple(state["n_bytes"]))
+        restore_best(self.run, state["best"], self.setup.metadata())

@@ -1,6 +1,7 @@
 """Numbers of a run, written twice by one call: as JSON lines and for TensorBoard."""
 
 import json
+import os
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
@@ -19,6 +20,9 @@ class Recorder:
         run: the run directory.
         step: the number of steps that a resumed run has taken; TensorBoard forgets later ones.
         n_bytes: the length of the two files at that step; what stands behind it is cut off.
+
+    Raises:
+        ValueError: if a file is shorter than that.
     """
 
     def __init__(
@@ -27,12 +31,20 @@ class Recorder:
         self.paths = (run.metrics, run.timings)
         for path, length in zip(self.paths, n_bytes, strict=True):
             with path.open("ab") as file:
+                if file.tell() < length:
+                    raise ValueError(
+                        f"{path} has {file.tell()} bytes, but had {length} when the run was saved; "
+                        "put its lines back, or start the run again with --overwrite"
+                    )
                 file.truncate(length)
         self.writer = SummaryWriter(str(run.path), purge_step=None if step is None else step + 1)
 
     @property
     def n_bytes(self) -> tuple[int, int]:
-        """The length of the two files, for a checkpoint."""
+        """The length of the two files, for a checkpoint; so much of them is on the disk now."""
+        for path in self.paths:
+            with path.open("ab") as file:
+                os.fsync(file.fileno())
         metrics, timings = (path.stat().st_size for path in self.paths)
         return metrics, timings
 

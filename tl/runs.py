@@ -15,6 +15,9 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 
+from tl.json_files import is_number, read_known, read_objects
+
+PARTIAL = ".partial"  # how the name of a file ends that is not complete yet
 Weights = Literal["trained", "pretrained", "random"]
 # Whose weights a model has whose arrays are dumped.
 WEIGHTS: dict[Weights, str] = {
@@ -24,21 +27,37 @@ WEIGHTS: dict[Weights, str] = {
 }
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scikit-learn", "seqeval")
 
+RESULT = {  # what is read again of a result.json, and its kind
+    **dict.fromkeys(("command", "task", "data", "data_name", "data_fingerprint"), str),
+    **dict.fromkeys(("strategy", "metric"), str),
+    **dict.fromkeys(("seed", "train_examples", "best_epoch", "checkpoint_bytes"), int),
+    **dict.fromkeys(("trainable_parameters", "total_parameters"), int),
+    "train_seconds": float,
+    "parameter_groups": list,
+    **dict.fromkeys(("scores", "scores_before", "baselines", "peak_memory_mib"), dict),
+}
+
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, keep: Path | None = None) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` once it is complete; until then `path` is as it was.
+
+    Args:
+        path: where to write.
+        keep: what the file that is there now is called then; None: it goes.
 
     Raises:
         OSError: the disk is full or the directory not writable; nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".partial")
+    temporary = path.with_name(path.name + PARTIAL)
     try:
         with temporary.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if keep is not None and path.exists():
+            path.replace(keep)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -87,12 +106,26 @@ class Run:
         return self.path / "checkpoint" / "state.pt"
 
     @property
+    def previous(self) -> Path:
+        """The checkpoint before `checkpoint`."""
+        return self.path / "checkpoint" / "previous.pt"
+
+    @property
+    def lock(self) -> Path:
+        """Who writes here now (`tl.lock`)."""
+        return self.path / "lock"
+
+    @property
     def learned(self) -> Path:
         return self.path / "learned.safetensors"
 
     @property
     def result(self) -> Path:
         return self.path / "result.json"
+
+    def has_saved(self) -> bool:
+        """Whether there is a checkpoint, of any generation: more to go on from than the start."""
+        return self.checkpoint.exists() or self.previous.exists()
 
     def arrays(self, kind: str, split: str, weights: Weights = "trained") -> Path:
         """`predictions/test.npz`, `hidden/test.npz`, `hidden/test--pretrained.npz`, …"""
@@ -105,13 +138,15 @@ class Run:
             raise ValueError(f"{self.path} is no run directory: it has no config.json")
 
     def read_env(self) -> dict:
-        return json.loads(self.env.read_text(encoding="utf-8"))
+        """Where the run was made; ValueError if that cannot be read."""
+        return read_known(self.env, {"device": str, "data_fingerprint": str})
 
     def read_result(self) -> dict:
         """The result of a finished run.
 
         Raises:
-            ValueError: if the directory is no run, or the run is not finished.
+            ValueError: if the directory is no run, the run is not finished, or what it wrote cannot
+                be read.
         """
         self.require()
         if not self.result.is_file():
@@ -119,7 +154,25 @@ class Run:
                 f"the run in {self.path} is not finished; go on with: "
                 f"python train.py --resume {self.path}"
             )
-        return json.loads(self.result.read_text(encoding="utf-8"))
+        result = read_known(self.result, RESULT)
+        tables = [(name, result.get(name, {})) for name in ("scores", "scores_before")]
+        baselines = result.get("baselines", {}).items()
+        tables += [(f"baselines of {split}", found) for split, found in baselines]
+        for name, table in tables:
+            rows = table.values() if isinstance(table, dict) else [None]
+            if not all(isinstance(row, dict) and all(map(is_number, row.values())) for row in rows):
+                raise ValueError(f"{self.result}: its {name} are no numbers by name")
+        if not is_number(result.get("peak_memory_mib", {"total": 0}).get("total")):
+            raise ValueError(f"{self.result}: its peak_memory_mib has no total")
+        return result
+
+    def read_metrics(self) -> list[dict]:
+        """The lines of `metrics.jsonl`; ValueError if one of them cannot be read."""
+        records = read_objects(self.metrics)
+        for i, record in enumerate(records, 1):
+            if "step" not in record or not all(map(is_number, record.values())):
+                raise ValueError(f"{self.metrics}, line {i}: expected a step and numbers by name")
+        return records
 
 
 def check_free(path: Path, *, overwrite: bool) -> Run:
@@ -129,7 +182,7 @@ def check_free(path: Path, *, overwrite: bool) -> Run:
         ValueError: if there is one already; the message says how to use or repeat it.
     """
     run = Run(path)
-    if overwrite or not (run.result.exists() or run.checkpoint.exists()):
+    if overwrite or not (run.result.exists() or run.has_saved()):
         return run  # a run that never saved itself has nothing to lose
     if run.result.exists():
         raise ValueError(
@@ -146,24 +199,39 @@ def start(run: Run, config_json: str, environment: dict) -> None:
     """Make the directory of a new run, in place of an old one if there is any.
 
     Raises:
-        ValueError: if it cannot be made there.
         OSError: if the disk is full; nothing is left behind.
     """
     if run.config.exists():
-        shutil.rmtree(run.path)
-    try:
-        run.path.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise ValueError(
-            f"cannot make the run directory {run.path} ({error.strerror}); choose another place "
-            "with --runs-dir"
-        ) from None
+        clear(run)
+    run.path.mkdir(parents=True, exist_ok=True)
     try:
         write_json(run.env, environment)
-        write_atomically(run.config, config_json.encode())
+        write_atomically(run.config, config_json.encode())  # last: now it is a run
     except OSError:
         shutil.rmtree(run.path)
         raise
+
+
+def clear(run: Run) -> None:
+    """Remove all files of a run but its lock.
+
+    Killed on the way, it leaves a run that starts over: what says that a run is finished, or can go
+    on, goes first, and what says that it is one goes last.
+    """
+    run.result.unlink(missing_ok=True)
+    shutil.rmtree(run.checkpoint.parent, ignore_errors=True)
+    for path in run.path.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path not in (run.lock, run.config):
+            path.unlink()
+    run.config.unlink()
+
+
+def remove_partial(run: Run) -> None:
+    """Remove what a killed process had not finished writing."""
+    for path in run.path.rglob(f"*{PARTIAL}"):
+        path.unlink()
 
 
 def unfinished(path: Path) -> Run:
@@ -191,8 +259,12 @@ def environment() -> dict:
         "git_dirty": None if (changes := _git("status", "--porcelain")) is None else changes != "",
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": versions(*PACKAGES),
     }
+
+
+def versions(*packages: str) -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in packages}
 
 
 def _git(*arguments: str) -> str | None:

@@ -1,8 +1,7 @@
-"""What a run saves: the weights that it learned, and all that it needs to go on exactly."""
+"""The weights that a run learned, and what is needed to use them again."""
 
 import hashlib
 import json
-import pickle
 from collections.abc import Set
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from tl.runs import replacing, write_atomically
+from tl.runs import write_atomically
 
 METADATA = "tl"  # the key of our header in a safetensors file
 
@@ -88,38 +87,3 @@ def load_learned(path: Path, learned: dict[str, Tensor], backbone: str) -> None:
     with torch.no_grad():
         for name, tensor in learned.items():
             tensor.copy_(saved[name])
-
-
-def save_state(path: Path, state: dict[str, object]) -> None:
-    """Write a training state: a dict of tensors, numbers, strings, lists and dicts."""
-    try:
-        with replacing(path) as file:
-            torch.save(state, file)
-    except RuntimeError as error:  # what torch makes of a full disk
-        if isinstance(error.__context__, OSError):
-            raise error.__context__ from None
-        raise
-
-
-def load_state(path: Path) -> dict[str, object]:
-    """Read a training state; a pickle with code in it is refused, not run.
-
-    Raises:
-        ValueError: if there is none, or it cannot be read.
-    """
-    if not path.is_file():
-        raise ValueError(
-            f"{path} is missing: the run saved nothing yet. Start it again with --overwrite"
-        )
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        LookupError,
-    ) as error:
-        reason = str(error).partition(".")[0]  # what follows advises to run the code
-        raise ValueError(f"{path} cannot be read as a checkpoint: {reason}") from None

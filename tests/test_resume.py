@@ -1,0 +1,179 @@
+"""What is gone on from, and what is not: a resume that does not belong to its run is refused."""
+
+import json
+import os
+import shutil
+
+import pytest
+import torch
+from running import FULL, equal_bits, files, refused
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from tiny import sentiment_records, write_splits
+
+import train
+from tl.checkpoint.state import read_state, save_state
+from tl.lock import only_writer
+from tl.runs import Run
+
+
+@pytest.fixture
+def unfinished_run(finished, tmp_path):
+    """A copy of the finished run, as if it had been killed before it wrote its result."""
+    run = Run(tmp_path / "runs" / finished.path.parent.name / finished.path.name)
+    shutil.copytree(finished.path, run.path)
+    run.result.unlink()
+    return run
+
+
+CONTRADICTIONS = {
+    "a rate": (["--lr", "0.1"], "--lr 0.1, but the run has 0.01"),
+    "epochs": (["--epochs", "7"], "--epochs 7, but the run has 2"),
+    "two": (["--seed", "3", "--epochs", "7"], "--seed 3, but the run has 0; --epochs 7, but"),
+    "a strategy": (["--strategy", "lora"], "--strategy lora, but the run has full"),
+    "a task": (["--task", "ner"], "--task ner, but the run has classification"),
+    "an option of the task": (
+        ["--task.max-length", "9"],
+        "--task.max-length 9, but the run has 128",
+    ),
+    "a switch": (["--gradient-checkpointing"], "--gradient-checkpointing True, but the run has F"),
+    "starting over": (["--overwrite"], "--overwrite has no meaning beside --resume"),
+    "a plan": (["--dry-run"], "--dry-run has no meaning beside --resume"),
+    "another place": (["--runs-dir", "x"], "--runs-dir has no meaning beside --resume"),
+    "another configuration": (["--config", "x"], "--config has no meaning beside --resume"),
+}
+
+
+@pytest.mark.parametrize(("words", "part"), CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+def test_a_resume_that_contradicts_its_run_is_refused(words, part, unfinished_run, capsys):
+    before = files(unfinished_run.path)
+    refused(["--resume", str(unfinished_run.path), *words], capsys, part, "out")
+    assert files(unfinished_run.path) == before
+
+
+def test_a_resume_may_repeat_what_the_run_has(unfinished_run, basic, finished, capsys):
+    words = ["--resume", str(unfinished_run.path), *basic, *FULL, "--epochs", "2", "--json"]
+    assert train.main(words) == 0
+    assert equal_bits(unfinished_run, finished)
+
+
+def test_a_run_that_is_being_written_is_refused(unfinished_run, basic, capsys):
+    """By --resume, and by its own command with --overwrite; the process is named."""
+    parts = (str(unfinished_run.path), f"is being written by process {os.getpid()} on ")
+    before = files(unfinished_run.path)
+    folder = unfinished_run.path.parents[1]
+    with only_writer(unfinished_run.path, unfinished_run.lock):
+        refused(["--resume", str(unfinished_run.path)], capsys, *parts)
+        refused([*basic, *FULL, "--overwrite", "--runs-dir", str(folder)], capsys, *parts)
+    assert files(unfinished_run.path) == before
+
+
+def test_a_run_that_had_saved_nothing_starts_over_in_place(unfinished_run, finished, capsys):
+    shutil.rmtree(unfinished_run.checkpoint.parent)
+    assert train.main(["--resume", str(unfinished_run.path)]) == 0
+    assert "note: the run had saved nothing when it stopped" in capsys.readouterr().err
+    assert equal_bits(unfinished_run, finished)
+    assert unfinished_run.metrics.read_bytes() == finished.metrics.read_bytes()
+
+
+def test_a_torn_checkpoint_is_refused_and_the_one_before_it_gone_on_from(
+    unfinished_run, finished, capsys
+):
+    newest = unfinished_run.checkpoint
+    shutil.copy(newest, unfinished_run.previous)
+    newest.write_bytes(newest.read_bytes()[:999])
+    assert train.main(["--resume", str(unfinished_run.path)]) == 0
+    note = capsys.readouterr().err
+    assert f"note: {newest} cannot be read as a checkpoint: it was cut short" in note
+    assert "Going on from the one before it, previous.pt" in note
+    assert equal_bits(unfinished_run, finished)
+    assert unfinished_run.metrics.read_bytes() == finished.metrics.read_bytes()
+
+
+def test_weights_of_an_epoch_that_no_checkpoint_knows_are_not_kept(
+    unfinished_run, finished, capsys
+):
+    """A run on a GPU may not come to the same epoch again; here it does, so ask before it goes on.
+
+    The checkpoint is of the end of training: what it says is best is what the run ends with.
+    """
+    weights = load_file(finished.learned)
+    with safe_open(finished.learned, "pt") as file:
+        metadata = file.metadata()
+    save_file({n: w + 1 for n, w in weights.items()}, unfinished_run.learned, metadata)
+    assert not equal_bits(unfinished_run, finished)
+    assert train.main(["--resume", str(unfinished_run.path)]) == 0
+    assert equal_bits(unfinished_run, finished)
+
+
+def change_state(run, change):
+    """Write a checkpoint anew, as another run or version would have written it."""
+    state = read_state(run.checkpoint)
+    change(state)
+    save_state(run, state)
+    run.previous.unlink()
+
+
+FOREIGN = {
+    "model": ("backbone fingerprint", "0123456789abcdef", "backbone fingerprint 0123456789abcdef"),
+    "data": ("data fingerprint", "0123456789abcdef", "data fingerprint 0123456789abcdef"),
+    "strategy": ("--strategy", "lora", "--strategy lora, now it is full"),
+    "rate": ("--lr", 0.5, "--lr 0.5, now it is 0.01"),
+    "classes": ("classes", ["x", "y"], "classes ['x', 'y'], now it is ['bad', 'good']"),
+    "version": ("torch", "1.0", f"torch 1.0, now it is {torch.__version__}"),
+    "precision": ("precision", "torch.bfloat16", "torch.bfloat16, now it is torch.float32"),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "part"), FOREIGN.values(), ids=FOREIGN)
+def test_a_checkpoint_of_another_run_is_refused(name, value, part, unfinished_run, capsys):
+    change_state(unfinished_run, lambda state: state["belongs_to"].update({name: value}))
+    before = unfinished_run.checkpoint.read_bytes()
+    words = ["--resume", str(unfinished_run.path)]
+    refused(words, capsys, f"{unfinished_run.checkpoint} was saved with", part, "--overwrite")
+    assert unfinished_run.checkpoint.read_bytes() == before
+
+
+def test_a_checkpoint_of_a_version_that_counts_otherwise_is_refused(unfinished_run, capsys):
+    change_state(unfinished_run, lambda state: state["progress"].update(n_tokens=9))
+    words = ["--resume", str(unfinished_run.path)]
+    refused(words, capsys, "was saved by another version of tl", "n_tokens, this one epoch, step")
+
+
+def test_a_checkpoint_whose_weights_do_not_fit_is_refused(unfinished_run, capsys):
+    change_state(unfinished_run, lambda state: state["learned"].pop(min(state["learned"])))
+    refused(["--resume", str(unfinished_run.path)], capsys, "does not fit the model: backbone")
+
+
+def test_metrics_that_were_cut_are_refused(unfinished_run, capsys):
+    content = unfinished_run.metrics.read_bytes()
+    unfinished_run.metrics.write_bytes(content[:50])
+    words = ["--resume", str(unfinished_run.path)]
+    refused(words, capsys, "metrics.jsonl has 50 bytes, but had", "--overwrite")
+
+
+def test_a_resumed_run_goes_on_with_as_many_threads(unfinished_run, capsys):
+    change_state(unfinished_run, lambda state: state.update(n_threads=2))
+    before = torch.get_num_threads()
+    try:
+        assert train.main(["--resume", str(unfinished_run.path)]) == 0
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert "note: going on with 2 threads, as before" in capsys.readouterr().err
+
+
+def test_a_run_whose_data_changed_is_not_resumed(unfinished_run, tmp_path, capsys):
+    copy = unfinished_run
+    records = [record | {"text": f"{record['text']} !"} for record in sentiment_records(24)]
+    data = write_splits(tmp_path / "data", {"train": records, "validation": records})
+    config = json.loads(copy.config.read_text()) | {"data": str(data)}
+    copy.config.write_text(json.dumps(config))
+    refused(["--resume", str(copy.path)], capsys, "data fingerprint", "--overwrite")
+
+
+def test_a_run_whose_data_moved_is_resumed(unfinished_run, sentiment_folder, tmp_path):
+    config = json.loads(unfinished_run.config.read_text())
+    shutil.copytree(sentiment_folder, tmp_path / "moved")
+    unfinished_run.config.write_text(json.dumps(config | {"data": str(tmp_path / "moved")}))
+    assert train.main(["--resume", str(unfinished_run.path)]) == 0
