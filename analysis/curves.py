@@ -1,7 +1,6 @@
 """Curves of one run: training loss, validation score and the gradient norm of each layer."""
 
 import argparse
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from analysis.checked import history
 from analysis.plotting import BLUE, ORANGE, PALE, SILVER, label_end, save, styled
 from tl.runs import Run, write_json
 
@@ -171,8 +171,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     directory = Run(arguments.run)
     result = directory.read_result()
-    lines = directory.metrics.read_text(encoding="utf-8").splitlines()
-    curves = compute([json.loads(line) for line in lines], result)
+    curves = compute(history(directory, result), result)
     out = arguments.out or arguments.run / "analysis"
     save(figure(curves), out / "curves.png")
     write_json(out / "curves.json", numbers(curves))

@@ -1,12 +1,12 @@
 """Finished runs: finding them, reading them, and what their command lines say."""
 
-import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from analysis.checked import require
 from tl.runs import Run
 
 
@@ -61,15 +61,11 @@ def find(paths: list[Path]) -> tuple[list[Run], list[Run]]:
 
 
 def read(run: Run) -> Finished:
-    """Read a finished run; ValueError if its `result.json` is older than what is needed here."""
-    result = run.read_result()
-    if "command" not in result:
-        raise ValueError(
-            f"{run.result} has no command; leave this run out, or repeat it: "
-            f"python train.py --config {run.config} --overwrite"
-        )
-    device = json.loads(run.env.read_text(encoding="utf-8"))["device"]
-    return Finished(run.path, result, device)
+    """Read a finished run; ValueError if what it wrote is not all that is needed here."""
+    result, env = run.read_result(), run.read_env()
+    require(run, run.result, result, ("command",))
+    require(run, run.env, env, ("device",))
+    return Finished(run.path, result, env["device"])
 
 
 def options_of(command: str) -> dict[str, str]:
