@@ -10,7 +10,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.finished import history
+from analysis.checked import history
 from analysis.plotting import BLUE, ORANGE, PALE, SILVER, label_end, save, styled
 from tl.runs import Run, write_json
 

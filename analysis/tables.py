@@ -9,10 +9,16 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.finished import SCORES, Finished, Spread, find, in_short, options_of, read
+from analysis.checked import check_complete
+from analysis.finished import Finished, Spread, find, in_short, options_of, read
 from analysis.text import aligned, markdown_table
 from tl.runs import write_atomically
 
+SCORES = {  # by the metric that chose the best epoch: what is shown with it
+    "f1_macro": ("accuracy", "f1_macro"),
+    "f1": ("precision", "recall", "f1"),
+    "rougeL": ("rouge1", "rouge2", "rougeL"),
+}
 BEGIN, END = "<!-- tables:begin -->", "<!-- tables:end -->"
 MIB = 2**20
 
@@ -71,7 +77,10 @@ def load(paths: list[Path]) -> list[Table]:
     if not finished:
         places = ", ".join(map(str, paths))
         raise ValueError(f"no finished run (config.json and result.json) in {places}")
-    return compute([read(run) for run in finished])
+    runs = [read(run) for run in finished]
+    for run, found in zip(finished, runs, strict=True):
+        check_complete(run, found.result)
+    return compute(runs)
 
 
 def without_seed(command: str) -> str:
@@ -111,6 +120,10 @@ def make_row(runs: list[Finished], names: tuple[str, ...]) -> Row:
     check_equal(runs, "train_examples")
     results = [run.result for run in runs]
     first, split = results[0], runs[0].split
+    for run in runs:
+        lacks = [name for name in names if name not in run.result["scores"].get(split, {})]
+        if lacks:
+            raise ValueError(f"{run.path}/result.json has no {lacks[0]} of {split} in its scores")
     return Row(
         strategy=first["strategy"],
         options=in_short(options_of(first["command"])),

@@ -104,7 +104,9 @@ def clear(error, path):
         return True
     of_ours = type(error) in (ValueError, argparse.ArgumentError)
     # A file, a data set, an option, or a name that is not known.
-    return of_ours and any(part in str(error) for part in (path.name, "data '", "--", "Known: "))
+    return of_ours and any(
+        part in str(error) for part in (path.name, str(path.parent), "data '", "--", "Known: ")
+    )
 
 
 def fuzz(loader, folder, n):

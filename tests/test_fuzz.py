@@ -13,7 +13,7 @@ import torch
 from fuzzing import Loader, fuzz
 from tiny import sentiment_records, tagged_records
 
-from analysis import curves, finished, tables
+from analysis import checked, curves, tables
 from tl.checkpoint import load_learned, read_metadata, save_learned
 from tl.checkpoint.state import FORMAT, NAME, SEAL_BYTES, load_state, save_state
 from tl.command_line import parse
@@ -62,7 +62,7 @@ def result(path):
 def drawn(path):
     run = Run(path.parent)
     found = run.read_result()
-    assert curves.sentence(curves.compute(finished.history(run, found), found))
+    assert curves.sentence(curves.compute(checked.history(run, found), found))
 
 
 def learned(path):
@@ -108,6 +108,7 @@ RESULT = {
     "status": "finished", "command": COMMAND, "task": "ner", "data": "newsroom",
     "data_name": "newsroom", "data_fingerprint": "0123", "strategy": "lora", "seed": 1,
     "metric": "f1", "train_examples": 7, "scores": SCORES, "scores_before": SCORES,
+    "baselines": {"validation": {"majority": {"f1": 0.1}}},
     "trainable_parameters": 10, "total_parameters": 100, "train_seconds": 1.5, "best_epoch": 1,
     "parameter_groups": [{"name": "head", "count": 3, "lr": 0.1, "weight_decay": 0.0}],
     "peak_memory_mib": {"total": 100.0}, "checkpoint_bytes": 1000,

@@ -138,8 +138,13 @@ def test_a_directory_without_a_configuration_is_no_run(tmp_path):
         (b'{"seed": 1.5}', "seed must be a int, got 1.5"),
         (b'{"train_seconds": NaN}', "train_seconds must be a float, got nan"),
         (b'{"train_seconds": -1}', "train_seconds must be a float, got -1"),
-        (b'{"scores": {"test": {"f1": "x"}}}', "scores of test are no numbers"),
-        (b'{"scores_before": {"test": 1}}', "scores_before of test are no numbers"),
+        (b'{"scores": {"test": {"f1": "x"}}}', "its scores are no numbers"),
+        (b'{"scores_before": {"test": 1}}', "its scores_before are no numbers"),
+        (
+            b'{"baselines": {"test": {"majority": {"f1": null}}}}',
+            "baselines of test are no numbers",
+        ),
+        (b'{"baselines": {"test": 1}}', "baselines of test are no numbers"),
         (b'{"peak_memory_mib": {}}', "peak_memory_mib has no total"),
     ],
 )

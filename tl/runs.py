@@ -35,7 +35,7 @@ RESULT = {  # what is read again of a result.json, and its kind
     **dict.fromkeys(("trainable_parameters", "total_parameters"), int),
     "train_seconds": float,
     "parameter_groups": list,
-    **dict.fromkeys(("scores", "scores_before", "peak_memory_mib"), dict),
+    **dict.fromkeys(("scores", "scores_before", "baselines", "peak_memory_mib"), dict),
 }
 
 
@@ -160,10 +160,13 @@ class Run:
                 f"python train.py --resume {self.path}"
             )
         result = read_known(self.result, RESULT)
-        for name in ("scores", "scores_before"):
-            for split, scores in result.get(name, {}).items():
-                if not (isinstance(scores, dict) and all(map(is_number, scores.values()))):
-                    raise ValueError(f"{self.result}: its {name} of {split} are no numbers")
+        tables = [(name, result.get(name, {})) for name in ("scores", "scores_before")]
+        baselines = result.get("baselines", {}).items()
+        tables += [(f"baselines of {split}", found) for split, found in baselines]
+        for name, table in tables:
+            rows = table.values() if isinstance(table, dict) else [None]
+            if not all(isinstance(row, dict) and all(map(is_number, row.values())) for row in rows):
+                raise ValueError(f"{self.result}: its {name} are no numbers by name")
         if not is_number(result.get("peak_memory_mib", {"total": 0}).get("total")):
             raise ValueError(f"{self.result}: its peak_memory_mib has no total")
         return result

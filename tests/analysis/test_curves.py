@@ -138,6 +138,9 @@ def test_bad_input_is_answered_in_words(tmp_path, capsys):
         (tmp_path / "nowhere", "no run directory"),
         (write_run(tmp_path / "unfinished", result=None), "not finished"),
         (write_run(tmp_path / "empty", records=[]), "no training step"),
+        (write_run(tmp_path / "no epoch", RESULT | {"best_epoch": 3}), "the best epoch"),
+        (write_run(tmp_path / "norms", RESULT | {"parameter_groups": [{"name": "x"}]}), "no norm"),
+        (write_run(tmp_path / "no names", RESULT | {"parameter_groups": ["x"]}), "no names"),
     ):
         assert main("curves", folder) == 2
         assert answer in capsys.readouterr().err

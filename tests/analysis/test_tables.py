@@ -270,3 +270,31 @@ def test_help_lists_every_analysis(capsys, words):
     shown = capsys.readouterr().out
     for name in command_line.ANALYSES:
         assert f"  {name} " in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"command": "make coffee"}, "no command of train.py"),
+        ({"command": "python train.py 'ner"}, "no command of train.py"),
+        ({"command": "python train.py ner --task"}, "no command of train.py"),
+        ({"total_parameters": 0}, "more than 0 parameters"),
+        ({"scores": {}}, "scores of neither validation nor test"),
+        ({"scores": {"x": {"precision": 1, "recall": 1, "f1": 1}}}, "of neither validation nor"),
+        ({"scores": {"test": {"f1": 1}}}, "no precision of test in its scores"),
+        ({"task": None}, "task must be a str"),
+    ],
+)
+def test_a_result_that_no_run_wrote_is_named(changes, message, tmp_path, capsys):
+    folder = write_run(tmp_path, **changes)
+    assert main("tables", tmp_path) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert str(folder / "result.json") in error
+
+
+def test_a_run_without_a_device_is_named(tmp_path, capsys):
+    folder = write_run(tmp_path)
+    (folder / "env.json").write_text("{}")
+    assert main("tables", tmp_path) == 2
+    assert f"{folder / 'env.json'} has no device; leave this run out" in capsys.readouterr().err
