@@ -258,9 +258,11 @@ def padded_on_the_left(batch):
 @every_task
 @every_pair
 def test_padding_on_either_side_changes_no_logit(variant, family, task_name):
+    """In float64: a random network can make much of the last digit of a float32 product."""
     model, task = adapted(variant, family, task_name)
     torch.manual_seed(0)
     stir(model)
+    model.double()
     data = examples(task, LENGTHS)
     together = logits_of(model, task, data)
     for example, found in zip(data, together, strict=True):
