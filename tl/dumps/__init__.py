@@ -15,6 +15,7 @@ from tl.registry import unknown
 DUMPS = {
     "hidden": "tl.dumps.hidden",
     "attention": "tl.dumps.attention",
+    "words": "tl.dumps.words",
 }
 
 
