@@ -34,9 +34,7 @@ def outputs(
     return answers(setup, batches, option)
 
 
-def answers(
-    setup: Setup, batches: list[Batch], option: str
-) -> Iterator[tuple[Batch, ModelOutput]]:
+def answers(setup: Setup, batches: list[Batch], option: str) -> Iterator[tuple[Batch, ModelOutput]]:
     """The backbone's answers to batches, in their order; see `outputs`."""
     setup.model.eval()
     for batch in tqdm(batches, desc="  dump", leave=False, disable=None):
