@@ -14,6 +14,9 @@ ANALYSES = {
     "compare": "analysis.compare",
     "transfer": "analysis.transfer",
     "abilities": "analysis.abilities",
+    "probing": "analysis.probing",
+    "similarity": "analysis.similarity",
+    "projection": "analysis.projection",
 }
 
 
