@@ -57,7 +57,7 @@ def best(curve: Curve) -> str:
 
 def change_in_words(change: Change, after: Curve) -> str:
     """Where a run gained and lost, by the intervals that leave out 0."""
-    name = "After it" if change.name == "after" else f"After {change.name}"
+    name = "Afterwards" if change.name == "after" else f"After {change.name}"
     text = f"{name} it is read best {best(after)}"
     if not change.mean.any():
         return f"{text}: every layer gives the same as before."

@@ -53,33 +53,35 @@ class Similarity:
     maps: tuple[Map, ...]
 
 
-def compute(pool: str, states: dict[str, np.ndarray]) -> Similarity:
+def compute(pool: str, before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> Similarity:
     """Compare models layer by layer.
 
     Args:
         pool: which states they are, in words.
-        states: of each model by its name, [n, L + 1, d]; row i is the same example everywhere, and
-            `BEFORE` is one of the names.
+        before: states of each run before adaptation, [n, L + 1, d]; row i is the same example
+            everywhere.
+        after: and after it.
 
     Raises:
         ValueError: for fewer than 4 examples.
     """
-    runs = [name for name in states if name != BEFORE]
-    before, first = states[BEFORE], states[runs[0]]
-    layers = range(before.shape[1])
+    name = next(iter(after))
+    old, new = before[name], after[name]
+    layers = range(new.shape[1])
     moved = {
-        name: np.array([cka(before[:, i], states[name][:, i]) for i in layers]) for name in runs
+        run: np.array([cka(before[run][:, i], states[:, i]) for i in range(states.shape[1])])
+        for run, states in after.items()
     }
-    order = np.random.default_rng(SEED).permutation(len(before))
+    order = np.random.default_rng(SEED).permutation(len(old))
     bias = Bias(
-        runs[0],
-        np.array([cka(before[:, i], first[:, i], debiased=False) for i in layers]),
-        np.array([cka(before[order, i], first[:, i], debiased=False) for i in layers]),
-        np.array([cka(before[order, i], first[:, i]) for i in layers]),
+        name,
+        np.array([cka(old[:, i], new[:, i], debiased=False) for i in layers]),
+        np.array([cka(old[order, i], new[:, i], debiased=False) for i in layers]),
+        np.array([cka(old[order, i], new[:, i]) for i in layers]),
     )
-    pairs = list(combinations(runs, 2)) or [(BEFORE, runs[0])]
-    maps = tuple(Map(a, b, layer_map(states[a], states[b])) for a, b in pairs)
-    return Similarity(pool, len(before), moved, bias, maps)
+    maps = [Map(a, b, layer_map(after[a], after[b])) for a, b in combinations(after, 2)]
+    maps = maps or [Map(BEFORE, name, layer_map(old, new))]
+    return Similarity(pool, len(old), moved, bias, tuple(maps))
 
 
 def layer_map(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -108,7 +110,7 @@ def sentence(found: Similarity) -> str:
         f"still says {bias.shuffled_biased[last]:.3f} of the last layer, the debiased one "
         f"{bias.shuffled_debiased[last]:.3f}."
     )
-    if BEFORE not in (found.maps[0].rows, found.maps[0].columns):
+    if len(found.moved) > 1:
         parts += [
             f"The last layers of {one.rows} and {one.columns} are {one.values[-1, -1]:.3f} alike."
             for one in found.maps
@@ -204,30 +206,28 @@ def numbers(found: Similarity) -> dict:
     }
 
 
-def collect(runs: list[Run], split: str, pool: str) -> dict[str, np.ndarray]:
-    """The states of the first run before adaptation, and of each run after it.
+def collect(
+    runs: list[Run], split: str, pool: str
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The states of each run before and after adaptation, by the run's label; at most MOST_ROWS.
 
     Raises:
         ValueError: if a dump is missing, or they are of different examples.
     """
     weights: tuple[Weights, ...] = ("trained", "pretrained")
-    labels = run_labels(runs)
-    found: dict[str, np.ndarray] = {}
-    for run, label in zip(runs, labels, strict=True):
+    before, after, known = {}, {}, None
+    for run, label in zip(runs, run_labels(runs), strict=True):
         ids, states = read_states(run, "hidden", split, weights, pool)
-        if not found:
-            found, first = {BEFORE: states["pretrained"]}, ids
-        if not np.array_equal(ids, first):
+        known = ids if known is None else known
+        if not np.array_equal(ids, known):
             raise ValueError(
                 f"{run.path} and {runs[0].path} have dumps of other examples; give runs on one "
                 "data set, dumped with one --limit"
             )
-        found[label] = states["trained"]
-    n = len(found[BEFORE])
-    if n > MOST_ROWS:
-        rows = np.sort(np.random.default_rng(SEED).choice(n, MOST_ROWS, replace=False))
-        return {name: states[rows] for name, states in found.items()}
-    return found
+        n = len(states["trained"])
+        rows = np.random.default_rng(SEED).permutation(n)[:MOST_ROWS]
+        before[label], after[label] = states["pretrained"][rows], states["trained"][rows]
+    return before, after
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -243,8 +243,7 @@ def run(arguments: argparse.Namespace) -> None:
     runs = [Run(path) for path in arguments.runs]
     out = out_folder(runs, arguments.out)
     split = arguments.split or default_split(runs[0])
-    states = collect(runs, split, arguments.states)
-    found = compute(POOLS[arguments.states], states)
+    found = compute(POOLS[arguments.states], *collect(runs, split, arguments.states))
     title = f"{runs[0].read_result()['data_name']}, {split}"
     save(figure(found, title), out / "similarity.png")
     write_json(out / "similarity.json", numbers(found))

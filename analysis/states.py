@@ -59,8 +59,14 @@ def require_dumps(run: Run, kind: str, split: str, weights: tuple[Weights, ...])
 
 
 def read_arrays(path: Path, *names: str) -> list[np.ndarray]:
-    """Some arrays of an .npz."""
+    """Some arrays of an .npz; ValueError if it lacks one."""
     with np.load(path) as arrays:
+        missing = [name for name in names if name not in arrays]
+        if missing:
+            raise ValueError(
+                f"{path} has no {missing[0]}, only {', '.join(arrays)}; either the task has none, "
+                "or the dump is of an earlier version and must be written again"
+            )
         return [arrays[name] for name in names]
 
 

@@ -32,6 +32,10 @@ def load_conllu(data: str, encoding: str) -> Dataset:
     path = Path(data)
     if path.is_file():
         return Dataset(path.stem, {"test": read_conllu(path, encoding)})
+    if not path.is_dir():
+        raise ValueError(
+            f"data {data!r} does not exist; give a .conllu file or a directory of them"
+        )
     splits: dict[str, list[Record]] = {}
     for file in sorted(path.glob("*.conllu")):
         split = ALIASES.get(file.stem.rpartition("-")[2].lower())  # en_ewt-ud-test, or test
