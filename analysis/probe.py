@@ -45,7 +45,7 @@ def fit(
     labels: np.ndarray,
     n_classes: int,
     C: float,
-    bias_penalty: float = 0.0,
+    bias_penalty: float = 1.0,
     start: Probe | None = None,
 ) -> Probe:
     """The minimum of Σ −log p(yᵢ | hᵢ) + (‖W‖² + bias_penalty·‖b‖²) / 2C, by L-BFGS in float64.
@@ -59,7 +59,7 @@ def fit(
         n_classes: how many there are.
         C: the inverse strength of the penalty.
         bias_penalty: that of the bias beside that of the weights. With 0, as in scikit-learn, a
-            class that is missing gets a probability of 0.
+            class that is missing gets a probability of 0, and one that is rare takes many steps.
         start: a probe that is near the answer, as one of another C.
     """
     h, y = torch.from_numpy(states).double(), torch.from_numpy(labels).long()
@@ -113,7 +113,7 @@ def choose_strength(
     """
     chosen, least, learned = grid[0], np.inf, None
     for C in grid:
-        learned = fit(states[~held_out], labels[~held_out], n_classes, C, 1.0, learned)
+        learned = fit(states[~held_out], labels[~held_out], n_classes, C, start=learned)
         rows = learned.log_probabilities(states[held_out])
         loss = -rows[np.arange(len(rows)), labels[held_out]].sum()
         if loss >= least:
@@ -144,8 +144,8 @@ def online_bits(
     """The length of the online code of the labels given the states, in bits (2003.12298, Eq. 5).
 
     The first portion is sent by the uniform code; each later one by a probe that has learned from
-    all before it. The bias is penalised as the weights are: a class that is missing so far would
-    otherwise take infinitely many bits.
+    all before it. Classes that are missing so far take finitely many bits, since the bias is
+    penalised.
 
     Args:
         states: [n, d].
@@ -159,7 +159,7 @@ def online_bits(
     bits, probe = ends[0] * np.log2(n_classes), None
     for start, end in pairwise(ends):
         known, sent = order[:start], order[start:end]
-        probe = fit(states[known], labels[known], n_classes, C, 1.0, probe)
+        probe = fit(states[known], labels[known], n_classes, C, start=probe)
         rows = probe.log_probabilities(states[sent])
         bits -= rows[np.arange(len(rows)), labels[sent]].sum() / np.log(2)
     return float(bits)

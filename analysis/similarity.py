@@ -4,6 +4,7 @@ import argparse
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -140,7 +141,7 @@ def plot_moved(axes: Axes, found: Similarity) -> None:
     for name, values, color, style in curves:
         axes.plot(x, values, style, marker="o", color=color, clip_on=False)
         ends[name] = (values[-1], color)
-    of = f" (grey: of {bias.run})" if len(found.moved) > 1 else ""
+    of = " (grey: the first run)" if len(found.moved) > 1 else ""
     axes.set(title=f"before against after{of}", ylim=(min(0, axes.get_ylim()[0]), 1))
     axes.set(xlabel="layer (0: embeddings)", ylabel="CKA", xlim=(0, x[-1]))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -160,8 +161,8 @@ def plot_map(axes: Axes, one: Map) -> None:
     axes.set_xticks(np.arange(n_columns) + 0.5, range(n_columns))
     axes.set_yticks(np.arange(n_rows) + 0.5, range(n_rows))
     axes.grid(visible=False)
-    axes.set(title=f"{one.rows} × {one.columns}", aspect="equal")
-    axes.set(xlabel=f"layer of {one.columns}", ylabel=f"layer of {one.rows}")
+    axes.set(title="layer by layer", aspect="equal")
+    axes.set(xlabel=f"layer, {fill(one.columns, 30)}", ylabel=f"layer, {fill(one.rows, 30)}")
 
 
 @styled

@@ -11,6 +11,7 @@ from analysis.tables import short_options
 from tl.runs import WEIGHTS, Run, Weights
 
 DEEPEST = 5  # deeper words of a dependency tree are one class: there are few
+PLACES = ("device", "runs-dir", "overwrite")  # options that say where a run was made, not what
 BEFORE, RANDOM = "before", "random"  # names of the models that others are compared with
 SEED = 0  # of every draw here and in what reads this: equal runs give equal numbers
 
@@ -210,7 +211,10 @@ def run_labels(runs: list[Run]) -> list[str]:
         ValueError: if a run is not finished, or two have the same name.
     """
     results = [run.read_result() for run in runs]
-    options = [short_options(result["command"]) for result in results]
+    options = [
+        [option for option in short_options(result["command"]) if option.split()[0] not in PLACES]
+        for result in results
+    ]
     uses = Counter(option for own in options for option in own)
     many_seeds = len({result["seed"] for result in results}) > 1
     labels = []

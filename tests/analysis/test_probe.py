@@ -24,7 +24,7 @@ def noisy(seed, n=1000, d=32, c=4):
 @pytest.mark.parametrize("C", [0.01, 1.0])
 def test_p4_the_probe_is_scikit_learns_logistic_regression(C):
     states, labels = noisy(0)
-    own = fit(states, labels, 4, C)
+    own = fit(states, labels, 4, C, bias_penalty=0.0)
     other = LogisticRegression(C=C, max_iter=5000).fit(states, labels)
     assert np.abs(own.W - other.coef_).max() < 2e-3
     exact = LogisticRegression(C=C, tol=1e-9, max_iter=5000).fit(states, labels)
@@ -38,11 +38,18 @@ def test_p4_the_probe_is_scikit_learns_logistic_regression(C):
 
 def test_a_penalised_bias_is_a_weight_of_a_constant_dimension():
     states, labels = noisy(1)
-    own = fit(states, labels, 4, 0.1, bias_penalty=1.0)
+    own = fit(states, labels, 4, 0.1)
     constant = np.hstack([states, np.ones((len(states), 1))])
     other = LogisticRegression(C=0.1, tol=1e-9, max_iter=5000, fit_intercept=False)
     other.fit(constant, labels)
     np.testing.assert_allclose(np.column_stack([own.W, own.b]), other.coef_, atol=1e-4)
+
+
+def test_a_class_that_is_missing_is_not_impossible():
+    states, labels = noisy(6)
+    learned = fit(states, labels, 5, 0.1)
+    missing = np.exp(learned.log_probabilities(states)[:, 4])
+    assert ((missing > 1e-6) & (missing < 0.1)).all()
 
 
 def test_where_the_fit_starts_changes_nothing():
@@ -139,7 +146,7 @@ def test_the_code_length_is_the_sum_of_its_portions():
     ends = [1, 2, 4, 8, 16, 32, 62, 125, 250, 500, 1000]
     expected = np.log2(4)
     for start, end in pairwise(ends):
-        learned = fit(states[order[:start]], labels[order[:start]], 4, 0.1, 1.0)
+        learned = fit(states[order[:start]], labels[order[:start]], 4, 0.1)
         for row in order[start:end]:
             expected -= learned.log_probabilities(states[[row]])[0, labels[row]] / np.log(2)
     assert online_bits(states, labels, 4, 0.1, order) == pytest.approx(expected, rel=1e-3)
@@ -162,7 +169,7 @@ def test_the_strength_is_that_of_the_best_likelihood_on_what_is_held_out():
     grid = (0.0001, 0.001, 0.01, 1.0)
     losses = []
     for C in grid:
-        learned = fit(states[~held_out], labels[~held_out], 4, C, 1.0)
+        learned = fit(states[~held_out], labels[~held_out], 4, C)
         rows = learned.log_probabilities(states[held_out])
         losses.append(-rows[np.arange(60), labels[held_out]].sum())
     chosen = probe.choose_strength(states, labels, held_out, 4, grid)
