@@ -5,6 +5,7 @@ import itertools
 import math
 from pathlib import Path
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,6 +15,7 @@ from tl.runs import write_atomically
 
 INK, GREY, SILVER, PALE = "#222222", "#6b6b6b", "#aaaaaa", "#dddddd"
 BLUE, ORANGE = "#0072b2", "#d55e00"  # told apart by colour-blind readers (Okabe and Ito)
+COLORS = (BLUE, ORANGE, "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c510a")  # for more lines
 STYLE = {
     "figure.dpi": 150,
     "figure.constrained_layout.use": True,
@@ -37,6 +39,7 @@ STYLE = {
     "lines.linewidth": 1.6,
     "lines.markersize": 4,
 }
+LINE = 11  # points from one line of text to the next
 NEAR = 12  # pixels at which a label needs no line to its point
 
 styled = rc_context(STYLE)  # decorates a function that draws
@@ -56,6 +59,27 @@ def label_end(axes: Axes, x: float, y: float, text: str, color: str = INK) -> No
         text, (x, y), (6, 0), textcoords="offset points", va="center", color=color,
         annotation_clip=False,
     )  # fmt: skip
+
+
+def label_ends(axes: Axes, x: float, ends: dict[str, tuple[float, str]]) -> None:
+    """Labels to the right of the last points of several lines, moved apart where lines meet.
+
+    Args:
+        axes: with its limits as they will stay.
+        x: where the lines end.
+        ends: label -> height of the line's end, and its colour.
+    """
+    axes.figure.draw_without_rendering()
+    (low, high), height = axes.get_ylim(), axes.bbox.height * 72 / axes.figure.dpi  # points
+    step = (high - low) * LINE / height
+    names = sorted(ends, key=lambda name: ends[name][0])
+    places: list[float] = []
+    for name in names:
+        places.append(max([ends[name][0], *(place + step for place in places[-1:])]))
+    # Pushed upwards only, labels would drift from their lines: half of the push is taken back.
+    shift = np.mean([place - ends[name][0] for place, name in zip(places, names, strict=True)])
+    for place, name in zip(places, names, strict=True):
+        label_end(axes, x, place - shift, name, ends[name][1])
 
 
 def label_points(axes: Axes, points: list[tuple[float, float, float]], texts: list[str]) -> None:

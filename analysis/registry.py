@@ -9,16 +9,19 @@ from pathlib import Path
 # An analysis is a file with `add_arguments(parser)` and `run(arguments)`, and a line here. One that
 # takes a single run has NEEDS too: the dumps of eval.py that it reads, with the weights of each.
 ANALYSES = {
-    "tables": "analysis.tables",
     "all": "analysis.everything",
+    "tables": "analysis.tables",
     "curves": "analysis.curves",
     "compare": "analysis.compare",
     "transfer": "analysis.transfer",
     "abilities": "analysis.abilities",
     "calibration": "analysis.calibration.command",
+    "probing": "analysis.probing",
+    "similarity": "analysis.similarity",
+    "projection": "analysis.projection",
+    "robustness": "analysis.robustness",
     "forgetting": "analysis.forgetting",
     "attention": "analysis.attention",
-    "robustness": "analysis.robustness",
 }
 
 

@@ -8,6 +8,7 @@ from tiny import tiny_backbone
 
 import eval
 from tl import trained as runs_of
+from tl.data.encode import encode_words
 from tl.dumps import DUMPS, attention, hidden
 from tl.runs import WEIGHTS
 
@@ -119,9 +120,65 @@ def test_every_dump_has_a_limit_and_collects():
         assert callable(kind.collect)
 
 
+TREE = "1\tgood\t_\tADJ\t_\t_\t2\t_\t_\t_\n2\tday\t_\tNOUN\t_\t_\t0\t_\t_\t_\n\n"
+
+
+def test_words_with_what_is_known_of_them(finished, tmp_path):
+    """The state of a word is that of its first piece, in every layer."""
+    path = tmp_path / "trees.conllu"
+    path.write_text(TREE + TREE.replace("good", "unheardofword"), encoding="utf-8")
+    command = [str(finished.path), "--dump", "words", "--data", str(path), "--weights"]
+    assert eval.main([*command, "trained,pretrained"]) == 0
+    with np.load(finished.arrays("words", "trees-test")) as file:
+        found = dict(file)
+    assert found["forms"].tolist() == ["good", "day", "unheardofword", "day"]
+    assert found["ids"].tolist() == ["0", "0", "1", "1"]
+    assert found["words"].tolist() == [0, 1, 0, 1]
+    assert found["upos"].tolist() == ["ADJ", "NOUN"] * 2
+    assert found["depth"].tolist() == ["1", "0"] * 2
+    setup = runs_of.load(finished)
+    ((inputs, first),) = encode_words(setup.task.tokenizer, [["unheardofword", "day"]], 64)
+    setup.model.eval()
+    tensors = {name: torch.tensor([ids]) for name, ids in inputs.items()}
+    tensors["attention_mask"] = torch.ones_like(tensors["input_ids"])
+    with torch.no_grad():
+        output = setup.model.read(tensors, output_hidden_states=True)
+    for layer, states in enumerate(output["hidden_states"]):
+        expected = states[0, [first[0], first[1]]].numpy()
+        np.testing.assert_allclose(found["word_states"][2:, layer], expected, atol=2e-3)
+
+
+def test_words_with_entity_types(finished, tagged_folder):
+    command = [str(finished.path), "--dump", "words", "--data", str(tagged_folder)]
+    assert eval.main([*command, "--split", "validation", "--limit", "3"]) == 0
+    path = finished.arrays("words", f"{tagged_folder.name}-validation")
+    with np.load(path) as found:
+        assert len(set(found["ids"])) == 3
+        assert "O" in found["entity"]
+        assert not any(kind.startswith(("B-", "I-")) for kind in found["entity"])
+        assert "upos" not in found
+
+
+def test_word_states_are_of_the_pieces_that_are_named(basic, tagged_folder, tmp_path):
+    place = basic.index("--data")
+    command = [*basic[:place], "--data", str(tagged_folder), *basic[place + 2 :]]
+    command[command.index("classification")] = "ner"
+    run = trained([*command, "--strategy", "full", "--epochs", "1"], tmp_path)
+    dataset = runs_of.load_data(runs_of.config_of(run))
+    setup = runs_of.load(run, dataset)
+    arrays = hidden.collect(setup, dataset, "validation", 4)
+    examples = setup.task.examples("validation")[:4]
+    names = setup.task.tokenizer.convert_ids_to_tokens
+    expected = [names(e.inputs["input_ids"][i]) for e in examples for i in e.positions]
+    assert arrays["word_pieces"].tolist() == expected
+    assert len(arrays["word_states"]) == len(expected)
+
+
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
+        (["--dump", "words"], ["data of a form of its own", "--data"]),
+        (["--dump", "words", "--data", "no/such.conllu"], ["no/such.conllu", "does not exist"]),
         (["--dump", "hiden"], ["allowed are", "hidden", "'hiden'"]),
         (["--dump", "hidden", "--weights", "best"], ["trained, pretrained, random", "'best'"]),
         (["--weights", "random"], ["--weights belong to --dump"]),

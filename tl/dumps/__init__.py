@@ -23,6 +23,7 @@ DUMPS = {
     "forgetting": "tl.dumps.forgetting",
     "source": "tl.dumps.source",
     "rewrites": "tl.dumps.rewrites",
+    "words": "tl.dumps.words",
 }
 WITH_OPTIONS = ("rewrites",)
 

@@ -25,10 +25,10 @@ def collect(setup: Setup, dataset: Dataset, split: str, limit: int) -> dict[str,
     Returns:
         `ids` [n], `mean` and `first` [n, L + 1, d] (mean over the real tokens; first token) and,
         where the task labels words, `word_states` [rows, L + 1, d] with a row per kept word, in
-        the order of `predictions/<split>.npz`.
+        the order of `predictions/<split>.npz`, and `word_pieces` [rows], the first piece of each.
     """
     examples = setup.task.examples(split)[:limit]
-    means, firsts, words = [], [], []
+    means, firsts, words, pieces = [], [], [], []
     for batch, output in outputs(setup, examples, "output_hidden_states"):
         mask = batch.inputs["attention_mask"]
         states = real_states(output, mask)
@@ -36,12 +36,16 @@ def collect(setup: Setup, dataset: Dataset, split: str, limit: int) -> dict[str,
         firsts.append(half(torch.stack([heads.first(h, mask) for h in states], dim=1)))
         layers = torch.stack(states, dim=2)  # [b, t, L + 1, d]
         words += [half(layers[i, e.positions]) for i, e in enumerate(batch.examples) if e.positions]
+        pieces += [e.inputs["input_ids"][i] for e in batch.examples for i in e.positions]
     arrays = {
         "ids": np.array([example.id for example in examples]),
         "mean": np.concatenate(means),
         "first": np.concatenate(firsts),
     }
-    return arrays | ({"word_states": np.concatenate(words)} if words else {})
+    if words:
+        arrays["word_states"] = np.concatenate(words)
+        arrays["word_pieces"] = np.array(setup.task.tokenizer.convert_ids_to_tokens(pieces))
+    return arrays
 
 
 def real_states(output: dict, mask: Tensor) -> list[Tensor]:

@@ -26,17 +26,22 @@ def outputs(
         examples: in the order of the answers.
         option: what else is asked for, as "output_hidden_states".
     """
-    setup.model.eval()
     batches = [
-        some
+        setup.task.collate(some)
         for _, own in groupby(examples, key=lambda example: example.task)
         for some in chunks(own, BATCH_SIZE)
     ]
-    for some in tqdm(batches, desc="  dump", leave=False, disable=None):
-        batch = setup.task.collate(some).to(setup.device)
+    return answers(setup, batches, option)
+
+
+def answers(setup: Setup, batches: list[Batch], option: str) -> Iterator[tuple[Batch, ModelOutput]]:
+    """The backbone's answers to batches, in their order; see `outputs`."""
+    setup.model.eval()
+    for batch in tqdm(batches, desc="  dump", leave=False, disable=None):
+        moved = batch.to(setup.device)
         with autocast(setup.device, setup.dtype):
-            output = setup.model.read(batch.inputs, **{option: True})
-        yield batch, output
+            output = setup.model.read(moved.inputs, **{option: True})
+        yield moved, output
 
 
 def of_encoder(output: ModelOutput, name: str) -> tuple[Tensor, ...]:

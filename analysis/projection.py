@@ -1,0 +1,272 @@
+"""States in the plane, before and after adaptation together: t-SNE or UMAP, with honest numbers."""
+
+import argparse
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.metrics import silhouette_score
+from sklearn.neighbors import NearestNeighbors
+
+from analysis.plotting import label_points, save, styled
+from analysis.states import (
+    SEED,
+    Property,
+    compared,
+    default_split,
+    out_folder,
+    run_labels,
+)
+from tl.runs import Run, Weights, write_atomically, write_json
+
+MOST_POINTS = 2000  # of all models together
+N_COMPONENTS = 50  # of PCA, before anything else
+N_NEIGHBOURS = 10  # whose labels are compared
+NO_CLUSTERS = 0.05  # a silhouette up to which nothing is a cluster
+WEIGHTS: tuple[Weights, ...] = ("trained", "pretrained")
+NEEDS = (("--dump", "hidden", "--weights", ",".join(WEIGHTS)),)
+
+
+def tsne(X: np.ndarray) -> np.ndarray:
+    """[n, d] -> [n, 2] (van der Maaten & Hinton, 2008), from PCA, so that a repetition is equal."""
+    perplexity = min(30.0, (len(X) - 1) / 3)
+    return TSNE(
+        n_components=2, perplexity=perplexity, init="pca", learning_rate="auto", max_iter=1000,
+        random_state=SEED, n_jobs=1,
+    ).fit_transform(X)  # fmt: skip
+
+
+def umap(X: np.ndarray) -> np.ndarray:
+    """[n, d] -> [n, 2] (arXiv 1802.03426).
+
+    Raises:
+        ValueError: if umap-learn is not installed.
+    """
+    try:
+        from umap import UMAP
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"--method umap needs the package umap-learn ({error}); install it with: "
+            "pip install umap-learn, or take --method tsne"
+        ) from None
+    n_neighbors = min(15, len(X) - 1)
+    return UMAP(
+        n_components=2, n_neighbors=n_neighbors, min_dist=0.1, metric="cosine", init="spectral",
+        random_state=SEED, n_jobs=1,
+    ).fit_transform(X)  # fmt: skip
+
+
+METHODS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"tsne": tsne, "umap": umap}
+SHOWN = {"tsne": "t-SNE", "umap": "UMAP"}
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The states of one model: where they lie in the plane, and how they lie in their own space."""
+
+    name: str
+    points: np.ndarray  # [n, 2]
+    silhouette: float  # of the labels; in the original space, as is
+    purity: float  # the share of the nearest neighbours that have the same label
+
+
+@dataclass(frozen=True)
+class Projection:
+    """One property, fitted jointly for some models."""
+
+    name: str
+    layer: int
+    label_names: tuple[str, ...]
+    labels: np.ndarray  # [n]
+    examples: np.ndarray  # [n]
+    chance: float  # purity where neighbours are drawn at random
+    clouds: tuple[Cloud, ...]
+
+
+def compute(prop: Property, shown: dict[str, np.ndarray], layer: int, method: str) -> Projection:
+    """Project one layer of some models into one plane.
+
+    Args:
+        prop: what is known of the rows; its own states are not read.
+        shown: the states of each model by its name, [n, L + 1, d].
+        layer: which layer; −1 is the last.
+        method: of METHODS.
+
+    Raises:
+        ValueError: if there is no such layer, one class only, or too few rows.
+    """
+    n, n_layers, _ = next(iter(shown.values())).shape
+    if not -n_layers <= layer < n_layers:
+        raise ValueError(f"--layer {layer}: there are {n_layers}, from 0 to {n_layers - 1}")
+    rows = np.random.default_rng(SEED).permutation(n)[: MOST_POINTS // len(shown)]
+    rows.sort()
+    labels = prop.labels[rows]
+    shares = np.bincount(labels) / len(labels)
+    if len(rows) <= N_NEIGHBOURS or np.count_nonzero(shares) < 2:
+        raise ValueError(
+            f"{prop.name}: {len(rows)} rows of {np.count_nonzero(shares)} class(es); a projection "
+            f"needs more than {N_NEIGHBOURS} rows, of two classes or more"
+        )
+    states = {
+        name: all_layers[rows, layer].astype(np.float64) for name, all_layers in shown.items()
+    }
+    points = METHODS[method](reduced(np.concatenate(list(states.values()))))
+    own = np.split(points, len(states))
+    clouds = [
+        Cloud(name, at, silhouette(h, labels), purity(h, labels))
+        for (name, h), at in zip(states.items(), own, strict=True)
+    ]
+    return Projection(
+        prop.name, layer % n_layers, prop.label_names, labels, prop.examples[rows],
+        float(np.square(shares).sum()), tuple(clouds),
+    )  # fmt: skip
+
+
+def reduced(X: np.ndarray) -> np.ndarray:
+    """The first principal components: distances in fewer dimensions are quick, and less noisy."""
+    n_components = min(N_COMPONENTS, *X.shape)
+    return PCA(n_components, svd_solver="full", random_state=SEED).fit_transform(X)
+
+
+def silhouette(X: np.ndarray, labels: np.ndarray) -> float:
+    """How much nearer rows of one label are to each other than to those of the next, in [−1, 1]."""
+    return float(silhouette_score(X, labels))
+
+
+def purity(X: np.ndarray, labels: np.ndarray) -> float:
+    """The mean share of each row's nearest neighbours that have its label."""
+    neighbours = NearestNeighbors(n_neighbors=N_NEIGHBOURS).fit(X).kneighbors(return_distance=False)
+    return float(np.mean(labels[neighbours] == labels[:, None]))
+
+
+def sentence(found: Projection) -> str:
+    """What the original space says of the labels, whatever the picture shows."""
+    before, *others = found.clouds
+    parts = [
+        f"{found.name}, layer {found.layer} ({len(found.labels):,} rows of each model): in the "
+        f"original space {before.purity:.3f} of the nearest neighbours share a row's label before "
+        f"adaptation, {found.chance:.3f} would by chance (silhouette {before.silhouette:.3f})."
+    ]
+    for cloud in others:
+        name = "Afterwards" if cloud.name == "after" else f"After {cloud.name}"
+        parts.append(f"{name} it is {cloud.purity:.3f} (silhouette {cloud.silhouette:.3f}).")
+    flat = [cloud.name for cloud in found.clouds if cloud.silhouette <= NO_CLUSTERS]
+    if flat:
+        parts.append(
+            f"With silhouettes of {NO_CLUSTERS} or less ({', '.join(flat)}), classes are no "
+            "clusters there, whatever the picture shows."
+        )
+    return " ".join(parts)
+
+
+def plot(axes: Axes, found: Projection, cloud: Cloud) -> None:
+    """The points of one model; a class is named beside the median of its points."""
+    palette = colormaps["tab10" if len(found.label_names) <= 10 else "tab20"].colors
+    centres, names = [], []
+    for label, name in enumerate(found.label_names):
+        own = cloud.points[found.labels == label]
+        color = palette[label % len(palette)]
+        axes.plot(*own.T, ".", color=color, markersize=3, alpha=0.6, markeredgewidth=0)
+        if len(own):
+            x, y = np.median(own, axis=0)
+            axes.plot(x, y, "o", color=color, markersize=7, markeredgecolor="white")
+            centres.append((x, y, 0.0))
+            names.append(name)
+    every = np.concatenate([one.points for one in found.clouds])
+    low, high = every.min(axis=0), every.max(axis=0)
+    room = 0.04 * (high - low)
+    axes.set_xlim(low[0] - room[0], high[0] + room[0])  # equal panels: the fit is one
+    axes.set_ylim(low[1] - room[1], high[1] + room[1])
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_title(f"{found.name}: {cloud.name}")
+    axes.set_xlabel(
+        f"in the original space: silhouette {cloud.silhouette:.2f}, neighbour purity "
+        f"{cloud.purity:.2f} (chance {found.chance:.2f})",
+        fontsize=8,
+    )
+    label_points(axes, centres, names)
+    for text in axes.texts:
+        text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
+
+
+@styled
+def figure(every: list[Projection], title: str) -> Figure:
+    """A row for each property, a panel for each model."""
+    n_columns = len(every[0].clouds)
+    result = Figure(figsize=(4.6 * n_columns, 4.2 * len(every) + 0.3))
+    result.suptitle(title, x=0.01, ha="left")
+    grid = result.subplots(len(every), n_columns, squeeze=False)
+    for row, found in zip(grid, every, strict=True):
+        for axes, cloud in zip(row, found.clouds, strict=True):
+            plot(axes, found, cloud)
+    return result
+
+
+def coordinates(every: list[Projection]) -> bytes:
+    """All points as CSV: another machine, or version, would give others."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["property", "model", "example", "label", "x", "y"])
+    for found in every:
+        for cloud in found.clouds:
+            for example, label, (x, y) in zip(
+                found.examples, found.labels, cloud.points, strict=True
+            ):
+                shown = found.name, cloud.name, example, found.label_names[label]
+                writer.writerow([*shown, f"{x:.5f}", f"{y:.5f}"])
+    return text.getvalue().encode()
+
+
+def numbers(every: list[Projection], method: str) -> dict:
+    """All but the points, as JSON."""
+    return {
+        "method": method,
+        "properties": [
+            {
+                "name": found.name,
+                "layer": found.layer,
+                "rows": len(found.labels),
+                "chance": found.chance,
+                "models": [
+                    {"name": c.name, "silhouette": c.silhouette, "purity": c.purity}
+                    for c in found.clouds
+                ],
+            }
+            for found in every
+        ],
+        "sentence": "\n".join(map(sentence, every)),
+    }
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", type=Path, help="finished runs of one model and data")
+    parser.add_argument("--method", choices=METHODS, default="tsne", help="default tsne")
+    parser.add_argument("--layer", type=int, default=-1, help="0: embeddings (default the last)")
+    parser.add_argument("--split", help="whose dumps are read (default test)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default for one run: RUN/analysis")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    runs = [Run(path) for path in arguments.runs]
+    out = out_folder(runs, arguments.out)
+    split = arguments.split or default_split(runs[0])
+    every = [
+        compute(prop, shown, arguments.layer, arguments.method)
+        for prop, shown in compared(runs, split, WEIGHTS)
+    ]
+    title = f"{SHOWN[arguments.method]}, one fit for all models: {', '.join(run_labels(runs))}"
+    save(figure(every, title), out / "projection.png")
+    write_atomically(out / "projection.csv", coordinates(every))
+    write_json(out / "projection.json", numbers(every, arguments.method))
+    text = "\n".join(map(sentence, every))
+    print(f"{text}\nwrote {out / 'projection.png'}, projection.csv and projection.json")

@@ -1,0 +1,289 @@
+"""Hidden states of a run as `eval.py --dump` wrote them, and what is known of each text or word."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from analysis.tables import short_options
+from tl.runs import WEIGHTS, Run, Weights
+
+DEEPEST = 5  # deeper words of a dependency tree are one class: there are few
+PLACES = ("device", "runs-dir", "overwrite")  # options that say where a run was made, not what
+BEFORE, RANDOM = "before", "random"  # names of the models that others are compared with
+SEED = 0  # of every draw here and in what reads this: equal runs give equal numbers
+
+
+@dataclass(frozen=True)
+class Property:
+    """One thing that is known of each row, a text or a word, and the states of the rows.
+
+    `types` is what a row is without its context: the form of a word, or its first piece; None for
+    texts, no two of which are of one type.
+    """
+
+    name: str
+    label_names: tuple[str, ...]
+    labels: np.ndarray  # [n] into label_names
+    examples: np.ndarray  # [n] the id of the text or sentence that a row is of
+    types: np.ndarray | None  # [n]
+    states: dict[Weights, np.ndarray]  # [n, L + 1, d] each
+
+    def of(self, rows: np.ndarray) -> "Property":
+        """Some of the rows, by index."""
+        return Property(
+            self.name,
+            self.label_names,
+            self.labels[rows],
+            self.examples[rows],
+            None if self.types is None else self.types[rows],
+            {weights: states[rows] for weights, states in self.states.items()},
+        )
+
+
+def default_split(run: Run) -> str:
+    """Test, or validation where the data have no test split; ValueError if it has not finished."""
+    return list(run.read_result()["scores"])[-1]
+
+
+def require_dumps(run: Run, kind: str, split: str, weights: tuple[Weights, ...]) -> None:
+    """Raise ValueError, with the command that makes them, unless all these arrays are there."""
+    missing = [name for name in weights if not run.arrays(kind, split, name).is_file()]
+    if missing:
+        raise ValueError(
+            f"{run.path} has no {kind}/{run.arrays(kind, split, missing[0]).name}; first: "
+            f"python eval.py {run.path} --dump {kind} --split {split} "
+            f"--weights {','.join(weights)}"
+        )
+
+
+def read_arrays(path: Path, *names: str) -> list[np.ndarray]:
+    """Some arrays of an .npz; ValueError if it lacks one."""
+    with np.load(path) as arrays:
+        missing = [name for name in names if name not in arrays]
+        if missing:
+            raise ValueError(
+                f"{path} has no {missing[0]}, only {', '.join(arrays)}; either the task has none, "
+                "or the dump is of an earlier version and must be written again"
+            )
+        return [arrays[name] for name in names]
+
+
+def read_states(
+    run: Run, kind: str, split: str, weights: tuple[Weights, ...], name: str
+) -> tuple[np.ndarray, dict[Weights, np.ndarray]]:
+    """The ids of a dump, and states from it of each of the weights, row by row the same.
+
+    Raises:
+        ValueError: if a dump is missing, or they are of different examples or not finite.
+    """
+    require_dumps(run, kind, split, weights)
+    found: dict[Weights, np.ndarray] = {}
+    for one in weights:
+        path = run.arrays(kind, split, one)
+        ids, found[one] = read_arrays(path, "ids", name)
+        if one == weights[0]:
+            first = ids
+        if not np.array_equal(ids, first):
+            raise ValueError(
+                f"{path} is of other examples than {run.arrays(kind, split, weights[0]).name}; "
+                f"write them again in one call: python eval.py {run.path} --dump {kind} "
+                f"--weights {','.join(weights)}"
+            )
+        if not np.isfinite(found[one]).all():
+            raise ValueError(f"{path} holds states that are not finite; was the training stable?")
+    return first, found
+
+
+def own_properties(run: Run, split: str, weights: tuple[Weights, ...]) -> list[Property]:
+    """What the run's own task labels: texts, by the mean or the first of their states, or words.
+
+    Raises:
+        ValueError: if a dump is missing, or the task labels neither texts nor words.
+    """
+    result = run.read_result()
+    task, data = result["task"], result["data_name"]
+    if task not in ("classification", "ner"):
+        raise ValueError(
+            f"{run.path}: a run of {task} has no one label for each text or word; words of other "
+            f"data have: python eval.py {run.path} --dump words --data DATA "
+            f"--weights {','.join(WEIGHTS)}"
+        )
+    require_dumps(run, "hidden", split, weights)
+    path = run.arrays("predictions", split)
+    if not path.is_file():
+        raise ValueError(f"{path} is missing; first: python eval.py {run.path} --split {split}")
+    ids, labels, names = read_arrays(path, "ids", "labels", "label_names")
+    (dumped,) = read_arrays(run.arrays("hidden", split, weights[0]), "ids")
+    rows = np.isin(ids, dumped)  # a dump holds the first examples of a split
+    ids, labels = ids[rows], labels[rows]
+    if task == "ner":
+        _, states = read_states(run, "hidden", split, weights, "word_states")
+        (pieces,) = read_arrays(run.arrays("hidden", split, weights[0]), "word_pieces")
+        kinds = np.array([name.partition("-")[2] or "O" for name in names])[labels]
+        return [entities(kinds, data, ids, pieces, states)]
+    found = []
+    for pool, shown in (("mean", "mean of the tokens"), ("first", "first token")):
+        _, states = read_states(run, "hidden", split, weights, pool)
+        name = f"label of {data}, {shown}"
+        found.append(Property(name, tuple(map(str, names)), labels, ids, None, states))
+    return found
+
+
+def entities(
+    kinds: np.ndarray,
+    data: str,
+    ids: np.ndarray,
+    types: np.ndarray,
+    states: dict[Weights, np.ndarray],
+) -> Property:
+    """The type of the entity that a word is in, for all that are in one and as many that are not.
+
+    Nine words of ten are in none: over all words, whoever says so of each is right nine times.
+
+    Args:
+        kinds: of each word, "O" outside of entities, [n].
+        data: their name.
+        ids: see `Property.examples`.
+        types: see `Property`.
+        states: see `Property`.
+    """
+    whole = coded(f"entity type, {data}", kinds, ids, types, states)
+    inside, outside = np.flatnonzero(kinds != "O"), np.flatnonzero(kinds == "O")
+    n = min(len(inside), len(outside))
+    drawn = np.random.default_rng(SEED).choice(outside, n, replace=False)
+    return whole.of(np.sort(np.concatenate([inside, drawn])))
+
+
+def coded(
+    name: str,
+    values: np.ndarray,
+    ids: np.ndarray,
+    types: np.ndarray,
+    states: dict[Weights, np.ndarray],
+) -> Property:
+    """A property of words whose labels are strings, [n]."""
+    label_names, labels = np.unique(values, return_inverse=True)
+    return Property(name, tuple(map(str, label_names)), labels, ids, types, states)
+
+
+def word_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
+    """What `--dump words` knows of words: part of speech, depth in the tree, entity type.
+
+    Raises:
+        ValueError: if one of the weights was not dumped.
+    """
+    marks = tuple(f"--{name}" for name in WEIGHTS)
+    found = []
+    for path in sorted((run.path / "words").glob("*.npz")):
+        if path.stem.endswith(marks):
+            continue
+        missing = [w for w in weights if not run.arrays("words", path.stem, w).is_file()]
+        if missing:
+            raise ValueError(
+                f"{run.path} has no words/{run.arrays('words', path.stem, missing[0]).name}; "
+                f"repeat the command that wrote words/{path.name}, with --weights "
+                f"{','.join(weights)}"
+            )
+        ids, states = read_states(run, "words", path.stem, weights, "word_states")
+        with np.load(path) as arrays:
+            known = {name: arrays[name] for name in ("forms", "upos", "depth", "entity")
+                     if name in arrays}  # fmt: skip
+        forms = np.char.lower(known["forms"])
+        data = path.stem.rpartition("-")[0]
+        if "upos" in known:
+            found.append(coded(f"part of speech, {data}", known["upos"], ids, forms, states))
+        if "depth" in known:
+            depth = known["depth"].astype(int)
+            shown = np.where(depth < DEEPEST, known["depth"], f"{DEEPEST} or more")
+            found.append(coded(f"depth in the tree, {data}", shown, ids, forms, states))
+        if "entity" in known:
+            found.append(entities(known["entity"], data, ids, forms, states))
+    return found
+
+
+def run_labels(runs: list[Run]) -> list[str]:
+    """A name for each run: strategy, the options that not all have, the seed where seeds differ.
+
+    Raises:
+        ValueError: if a run is not finished, or two have the same name.
+    """
+    results = [run.read_result() for run in runs]
+    options = [
+        [option for option in short_options(result["command"]) if option.split()[0] not in PLACES]
+        for result in results
+    ]
+    uses = Counter(option for own in options for option in own)
+    many_seeds = len({result["seed"] for result in results}) > 1
+    labels = []
+    for result, own in zip(results, options, strict=True):
+        parts = [result["strategy"], *(option for option in own if uses[option] < len(runs))]
+        labels.append(", ".join([*parts, *([f"seed {result['seed']}"] if many_seeds else [])]))
+    if len(set(labels)) < len(labels):
+        raise ValueError("two of these runs are of one configuration and seed; leave one out")
+    return labels
+
+
+def out_folder(runs: list[Run], out: Path | None) -> Path:
+    """Where files about these runs go: RUN/analysis; of several runs, where --out says."""
+    if out is not None:
+        return out
+    if len(runs) > 1:
+        raise ValueError("say with --out DIR where files about several runs shall go")
+    return runs[0].path / "analysis"
+
+
+def properties(run: Run, split: str, weights: tuple[Weights, ...]) -> list[Property]:
+    """All that the dumps of a run know: of its own task, and of words.
+
+    Raises:
+        ValueError: if there is nothing, or some of the weights are missing.
+    """
+    words = word_properties(run, weights)
+    if words and not run.arrays("hidden", split).is_file():
+        return words
+    return own_properties(run, split, weights) + words
+
+
+def compared(
+    runs: list[Run], split: str, weights: tuple[Weights, ...]
+) -> Iterator[tuple[Property, dict[str, np.ndarray]]]:
+    """What all these runs know, each with the states of every model by its name.
+
+    The names are `RANDOM` and `BEFORE`, of the first run, and "after", or of each run its label.
+
+    Raises:
+        ValueError: if they have nothing in common, or differ in the model before or in the rows.
+    """
+    known = [{prop.name: prop for prop in properties(run, split, weights)} for run in runs]
+    names = [name for name in known[0] if all(name in own for own in known)]
+    if not names:
+        raise ValueError("these runs have no property in common; give runs of one task and data")
+    labels = ["after"] if len(runs) == 1 else run_labels(runs)
+    for name in names:
+        first = known[0][name]
+        shown = {RANDOM: first.states["random"]} if "random" in weights else {}
+        shown[BEFORE] = first.states["pretrained"]
+        for run, label, own in zip(runs, labels, known, strict=True):
+            check_same(first, own[name], runs[0], run)
+            shown[label] = own[name].states["trained"]
+        yield first, shown
+
+
+def check_same(one: Property, other: Property, run: Run, second: Run) -> None:
+    """Raise ValueError unless two runs began with one model, and their dumps are of equal rows."""
+    for what in ("examples", "labels"):
+        if not np.array_equal(getattr(one, what), getattr(other, what)):
+            raise ValueError(
+                f"{one.name}: {run.path} and {second.path} have dumps of other {what}; give runs "
+                "on one data set, dumped with one --limit"
+            )
+    before, after = one.states["pretrained"], other.states["pretrained"]
+    # Bits differ where one was dumped on another device.
+    if before.shape != after.shape or not np.allclose(before, after, rtol=0.05, atol=0.05):
+        raise ValueError(
+            f"{run.path} and {second.path} did not begin with the same model, so what adaptation "
+            "changed cannot be compared"
+        )

@@ -1,0 +1,149 @@
+"""Projections: what the picture may show, and what the numbers on it say."""
+
+import csv
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_runs import made_texts
+from running import refused_by
+from sklearn.datasets import make_blobs
+from sklearn.manifold import trustworthiness
+
+from analysis import __main__ as command_line
+from analysis import projection
+from analysis.projection import METHODS, N_NEIGHBOURS, compute, purity, reduced, silhouette
+from analysis.states import BEFORE, Property
+
+NO_UMAP = importlib.util.find_spec("umap") is None
+BY_METHOD = pytest.mark.parametrize(
+    "method",
+    [
+        "tsne",
+        pytest.param("umap", marks=pytest.mark.skipif(NO_UMAP, reason="no umap-learn")),
+    ],
+)
+
+
+def labelled(labels, states):
+    """A property of rows, and models of one layer with these states."""
+    names = tuple(map(str, range(labels.max() + 1)))
+    prop = Property("label", names, labels, np.arange(len(labels)), None, {})
+    return prop, {name: rows[:, None].astype(np.float32) for name, rows in states.items()}
+
+
+@pytest.mark.slow
+@BY_METHOD
+def test_u1_blobs_are_blobs_in_the_plane(method):
+    states, labels = make_blobs(2000, 64, centers=4, random_state=0)
+    points = METHODS[method](reduced(states))
+    assert silhouette(points, labels) >= 0.8
+    assert trustworthiness(states, points) >= 0.85
+
+
+@BY_METHOD
+def test_u2_a_repetition_gives_the_same_points(method):
+    states, _ = make_blobs(120, 8, centers=3, random_state=0)
+    np.testing.assert_array_equal(METHODS[method](states), METHODS[method](states))
+
+
+@pytest.mark.slow
+@BY_METHOD
+def test_u2_so_does_another_process(method):
+    program = (
+        "import hashlib; from analysis.projection import METHODS; "
+        "from sklearn.datasets import make_blobs; "
+        "states, _ = make_blobs(300, 8, centers=3, random_state=0); "
+        f"print(hashlib.sha256(METHODS[{method!r}](states).tobytes()).hexdigest())"
+    )
+    done = [
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True,
+            cwd=Path(__file__).parents[2],
+        ).stdout
+        for _ in range(2)
+    ]  # fmt: skip
+    assert done[0] == done[1]
+    assert len(done[0].strip()) == 64
+
+
+def test_u3_noise_is_called_noise_whatever_the_picture_shows():
+    generator = np.random.default_rng(0)
+    noise = generator.normal(size=(200, 32))
+    prop, shown = labelled(generator.integers(0, 3, 200), {BEFORE: noise, "after": noise})
+    found = compute(prop, shown, -1, "tsne")
+    assert all(cloud.silhouette <= 0.05 for cloud in found.clouds)
+    assert "(before, after), classes are no clusters there" in projection.sentence(found)
+    for axes, cloud in zip(projection.figure([found], "noise").axes, found.clouds, strict=True):
+        assert f"silhouette {cloud.silhouette:.2f}" in axes.get_xlabel()
+        assert {text.get_text() for text in axes.texts} == {"0", "1", "2"}
+
+
+def test_numbers_are_of_the_original_space_and_the_plane_is_one():
+    far, labels = make_blobs(120, 6, centers=2, random_state=1)
+    prop, shown = labelled(labels, {BEFORE: np.random.default_rng(0).normal(size=(120, 6)),
+                                    "after": far})  # fmt: skip
+    found = compute(prop, shown, 0, "tsne")
+    before, after = found.clouds
+    assert after.purity == 1.0
+    assert after.silhouette == pytest.approx(silhouette(shown["after"][:, 0], labels), abs=1e-6)
+    assert before.purity == pytest.approx(0.5, abs=0.1)
+    assert found.chance == pytest.approx(0.5)
+    both = np.concatenate([shown[BEFORE][:, 0], shown["after"][:, 0]]).astype(np.float64)
+    joint = METHODS["tsne"](reduced(both))
+    np.testing.assert_array_equal(np.concatenate([before.points, after.points]), joint)
+
+
+def test_purity_counts_neighbours_of_the_same_label():
+    line = np.arange(22.0)[:, None] + (np.arange(22) >= 11)[:, None] * 1000
+    assert purity(line, (np.arange(22) >= 11).astype(int)) == 1.0
+    assert N_NEIGHBOURS == 10
+    assert purity(line, np.arange(22) % 2) == pytest.approx(5 / 11, abs=0.03)
+
+
+def test_no_more_points_than_the_limit():
+    generator = np.random.default_rng(0)
+    prop, shown = labelled(generator.integers(0, 2, 90), {
+        BEFORE: generator.normal(size=(90, 4)), "after": generator.normal(size=(90, 4))
+    })  # fmt: skip
+    limit = projection.MOST_POINTS
+    try:
+        projection.MOST_POINTS = 80
+        found = compute(prop, shown, 0, "tsne")
+    finally:
+        projection.MOST_POINTS = limit
+    assert [len(cloud.points) for cloud in found.clouds] == [40, 40]
+    assert len(set(found.examples)) == 40
+
+
+def test_command_line_writes_picture_points_and_numbers(tmp_path, capsys):
+    run = made_texts(tmp_path / "run")
+    assert command_line.main(["projection", str(run.path)]) == 0
+    out = run.path / "analysis"
+    assert (out / "projection.png").read_bytes().startswith(b"\x89PNG")
+    numbers = json.loads((out / "projection.json").read_text(encoding="utf-8"))
+    assert numbers["sentence"] in capsys.readouterr().out
+    rows = list(csv.DictReader((out / "projection.csv").open(encoding="utf-8")))
+    assert len(rows) == 2 * 2 * 150  # properties, models, texts
+    assert rows[0].keys() == {"property", "model", "example", "label", "x", "y"}
+
+
+def test_what_cannot_be_projected_is_refused(tmp_path, capsys):
+    run = made_texts(tmp_path / "run")
+    words = ["projection", str(run.path), "--layer", "3"]
+    refused_by(command_line.main, words, capsys, "--layer 3: there are 3, from 0 to 2")
+    prop, shown = labelled(np.zeros(20, dtype=int), {BEFORE: np.eye(20)})
+    with pytest.raises(ValueError, match=r"20 rows of 1 class"):
+        compute(prop, shown, 0, "tsne")
+
+
+@pytest.mark.skipif(not NO_UMAP, reason="umap-learn is installed")
+def test_without_its_package_umap_says_what_to_install(tmp_path, capsys):
+    run = made_texts(tmp_path / "run")
+    words = ["projection", str(run.path), "--method", "umap"]
+    refused_by(command_line.main, words, capsys, "pip install umap-learn", "tsne")
+    assert not (run.path / "analysis").exists()
