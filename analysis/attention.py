@@ -9,8 +9,8 @@ from scipy.special import entr
 
 from analysis import attention_figures, attention_page, bertviz_pages, dumped
 from analysis.dumped import Arrays
+from analysis.finished import labels_of, out_folder, read
 from analysis.plotting import save
-from analysis.tables import Finished, read, short_options
 from tl.runs import Run, write_atomically, write_json
 
 NEEDS = {"attention": ("trained", "pretrained")}  # dumps of eval.py
@@ -186,20 +186,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def load(finished: Finished) -> tuple[str, Arrays, Arrays]:
-    """The label of a run, and its maps before and after."""
-    run, split = Run(finished.path), dumped.scored_split(finished.result)
-    both = [dumped.read(run, "attention", split, weights) for weights in ("pretrained", "trained")]
-    own = (*short_options(finished.result["command"]), f"seed {finished.result['seed']}")
-    return f"{finished.result['strategy']} ({', '.join(own)})", *both
-
-
 def run(arguments: argparse.Namespace) -> None:
     single = len(arguments.runs) == 1
-    if not single and (arguments.out is None or arguments.bertviz is not None):
-        raise ValueError("several runs: name a directory with --out; --bertviz takes one run")
-    out = arguments.out or arguments.runs[0] / "analysis"
-    loaded = [load(read(Run(path))) for path in arguments.runs]
+    if not single and arguments.bertviz is not None:
+        raise ValueError("--bertviz takes one run")
+    out = out_folder(arguments.runs, arguments.out)
+    runs = [read(Run(path)) for path in arguments.runs]
+    both = [
+        dumped.read(Run(one.path), "attention", one.split, ("pretrained", "trained"))
+        for one in runs
+    ]
+    labels = labels_of([one.result for one in runs])
+    loaded = [(label, *maps) for label, maps in zip(labels, both, strict=True)]
     found = [compute(*one) for one in loaded]
     written = [out / "attention.png", out / "attention.json"]
     save(attention_figures.heads(found), written[0])

@@ -7,22 +7,22 @@ from tl.runs import Run, Weights
 Arrays = dict[str, np.ndarray]
 
 
-def read(run: Run, kind: str, split: str, weights: Weights) -> Arrays:
-    """One dump.
-
-    Raises:
-        ValueError: if it was not made yet; the message says how.
-    """
-    path = run.arrays(kind, split, weights)
-    if not path.is_file():
+def require(run: Run, kind: str, split: str, weights: tuple[Weights, ...]) -> None:
+    """Raise ValueError, with the command that makes them, unless all these dumps are there."""
+    missing = [name for name in weights if not run.arrays(kind, split, name).is_file()]
+    if missing:
         raise ValueError(
-            f"{run.path} has no {path.relative_to(run.path)}; first: python eval.py {run.path} "
-            f"--dump {kind} --weights trained,pretrained"
+            f"{run.path} has no {kind}/{run.arrays(kind, split, missing[0]).name}; first: "
+            f"python eval.py {run.path} --dump {kind} --split {split} "
+            f"--weights {','.join(weights)}"
         )
-    with np.load(path) as arrays:
-        return dict(arrays)
 
 
-def scored_split(result: dict) -> str:
-    """The split that a run was scored on last: test, or validation where there is no test."""
-    return list(result["scores"])[-1]
+def read(run: Run, kind: str, split: str, weights: tuple[Weights, ...]) -> list[Arrays]:
+    """A dump of each of these weights; ValueError if one was not made yet."""
+    require(run, kind, split, weights)
+    found = []
+    for one in weights:
+        with np.load(run.arrays(kind, split, one)) as arrays:
+            found.append(dict(arrays))
+    return found

@@ -1,6 +1,7 @@
 """Finished runs: finding them, reading them, and what their command lines say."""
 
 import shlex
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ class Finished:
     @property
     def split(self) -> str:
         """The split whose scores are shown: the test split, where the data have one."""
-        return "test" if "test" in self.result["scores"] else "validation"
+        return scored_split(self.result)
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Spread:
         """`.931 ± .002`."""
         numbers = [self.mean] if self.deviation is None else [self.mean, self.deviation]
         return " ± ".join(f"{number:.3f}".removeprefix("0") for number in numbers)
+
+
+def scored_split(result: dict) -> str:
+    """Test, or validation where the data have no test split."""
+    return "test" if "test" in result["scores"] else "validation"
 
 
 def find(paths: list[Path]) -> tuple[list[Run], list[Run]]:
@@ -97,3 +103,37 @@ def in_short(options: dict[str, str]) -> tuple[str, ...]:
             value = value.rstrip("/").rpartition("/")[2]
             shown.append(" ".join(["no"] * off + [name] + [value] * bool(value)))
     return tuple(shown)
+
+
+def labels_of(results: list[dict]) -> list[str]:
+    """What tells runs apart: the strategy, then the options and the seed in which they differ.
+
+    Raises:
+        ValueError: if two of them have one name.
+    """
+    options = [in_short(options_of(result["command"])) for result in results]
+    uses = Counter(option for own in options for option in own)
+    many_seeds = len({result["seed"] for result in results}) > 1
+    labels = []
+    for result, own in zip(results, options, strict=True):
+        told = [option for option in own if uses[option] < len(results)]
+        told += [f"seed {result['seed']}"] if many_seeds else []
+        labels.append(result["strategy"] + (f" ({', '.join(told)})" if told else ""))
+    doubled = [label for label, n in Counter(labels).items() if n > 1]
+    if doubled:
+        raise ValueError(
+            f"two of these runs are both called {doubled[0]!r}; give runs of one task and data "
+            "set, each configuration and seed once"
+        )
+    return labels
+
+
+def out_folder(runs: list[Path], out: Path | None) -> Path:
+    """Where an analysis writes: RUN/analysis; of several runs, where --out says.
+
+    Raises:
+        ValueError: if that is not said.
+    """
+    if out is None and len(runs) > 1:
+        raise ValueError("several runs: say with --out DIR where the files about them shall go")
+    return runs[0] / "analysis" if out is None else out

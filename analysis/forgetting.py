@@ -9,10 +9,10 @@ from scipy.stats import rankdata
 
 from analysis import dumped
 from analysis.dumped import Arrays
+from analysis.finished import Finished, labels_of, out_folder, read
 from analysis.forgetting_figure import figure
 from analysis.plotting import save
 from analysis.ridge import out_of_fold
-from analysis.tables import Finished, read, short_options
 from analysis.text import aligned
 from tl.runs import Run, write_json
 
@@ -250,26 +250,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def load(finished: Finished) -> tuple[Arrays, Arrays]:
     """All that was dumped of a run before and after, other data with it."""
-    run, split = Run(finished.path), dumped.scored_split(finished.result)
-    before, after = (
-        dumped.read(run, "forgetting", split, weights) for weights in ("pretrained", "trained")
-    )
-    for path in sorted((run.path / "source").glob("*.npz")):
-        name = path.stem.removesuffix("--pretrained")
-        for arrays, weights in ((before, "pretrained"), (after, "trained")):
-            arrays |= dumped.read(run, "source", name, weights)
+    run, both = Run(finished.path), ("pretrained", "trained")
+    before, after = dumped.read(run, "forgetting", finished.split, both)
+    names = {p.stem.removesuffix("--pretrained") for p in (run.path / "source").glob("*.npz")}
+    for name in sorted(names):
+        others = dumped.read(run, "source", name, both)
+        before, after = before | others[0], after | others[1]
     return before, after
 
 
 def run(arguments: argparse.Namespace) -> None:
-    if len(arguments.runs) > 1 and arguments.out is None:
-        raise ValueError("several runs: name a directory for the figure with --out")
-    out = arguments.out or arguments.runs[0] / "analysis"
-    results = []
-    for finished in (read(Run(path)) for path in arguments.runs):
-        own = (*short_options(finished.result["command"]), f"seed {finished.result['seed']}")
-        label = f"{finished.result['strategy']} ({', '.join(own)})"
-        results.append(compute(label, *load(finished)))
+    out = out_folder(arguments.runs, arguments.out)
+    runs = [read(Run(path)) for path in arguments.runs]
+    labels = labels_of([one.result for one in runs])
+    results = [compute(label, *load(one)) for label, one in zip(labels, runs, strict=True)]
     save(figure(results), out / "forgetting.png")
     numbers = [
         {"run": r.label, "missing": r.missing, "words": words(r),

@@ -10,20 +10,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from analysis.finished import labels_of, out_folder, scored_split
 from analysis.plotting import COLORS, GREY, INK, SILVER, label_ends, save, styled
 from analysis.probed import Change, Curve, Probed, compute
 from analysis.states import (
     BEFORE,
     RANDOM,
     compared,
-    default_split,
-    out_folder,
-    run_labels,
 )
 from analysis.text import aligned
 from tl.runs import WEIGHTS, Run, write_json
 
-NEEDS = (("--dump", "hidden", "--weights", ",".join(WEIGHTS)),)
+NEEDS = {"hidden": tuple(WEIGHTS)}  # dumps of eval.py
 
 
 def paragraph(found: list[Probed]) -> str:
@@ -167,11 +165,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     runs = [Run(path) for path in arguments.runs]
-    out = out_folder(runs, arguments.out)
-    split = arguments.split or default_split(runs[0])
+    results = [one.read_result() for one in runs]
+    out = out_folder(arguments.runs, arguments.out)
+    split = arguments.split or scored_split(results[0])
     torch.set_num_threads(1)  # the products are small: threads would rather wait than work
     found = [compute(prop, shown) for prop, shown in compared(runs, split, tuple(WEIGHTS))]
-    save(figure(found, ", ".join(run_labels(runs))), out / "probing.png")
+    save(figure(found, ", ".join(labels_of(results))), out / "probing.png")
     write_json(out / "probing.json", numbers(found))
     tables = "\n\n".join(map(table, found))
     print(f"{tables}\n\n{paragraph(found)}\nwrote {out / 'probing.png'} and probing.json")

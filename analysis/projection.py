@@ -17,14 +17,12 @@ from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
+from analysis.finished import labels_of, out_folder, scored_split
 from analysis.plotting import label_points, save, styled
 from analysis.states import (
     SEED,
     Property,
     compared,
-    default_split,
-    out_folder,
-    run_labels,
 )
 from tl.runs import Run, Weights, write_atomically, write_json
 
@@ -33,7 +31,7 @@ N_COMPONENTS = 50  # of PCA, before anything else
 N_NEIGHBOURS = 10  # whose labels are compared
 NO_CLUSTERS = 0.05  # a silhouette up to which nothing is a cluster
 WEIGHTS: tuple[Weights, ...] = ("trained", "pretrained")
-NEEDS = (("--dump", "hidden", "--weights", ",".join(WEIGHTS)),)
+NEEDS = {"hidden": tuple(WEIGHTS)}  # dumps of eval.py
 
 
 def tsne(X: np.ndarray) -> np.ndarray:
@@ -258,13 +256,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     runs = [Run(path) for path in arguments.runs]
-    out = out_folder(runs, arguments.out)
-    split = arguments.split or default_split(runs[0])
+    results = [one.read_result() for one in runs]
+    out = out_folder(arguments.runs, arguments.out)
+    split = arguments.split or scored_split(results[0])
     every = [
         compute(prop, shown, arguments.layer, arguments.method)
         for prop, shown in compared(runs, split, WEIGHTS)
     ]
-    title = f"{SHOWN[arguments.method]}, one fit for all models: {', '.join(run_labels(runs))}"
+    title = f"{SHOWN[arguments.method]}, one fit for all models: {', '.join(labels_of(results))}"
     save(figure(every, title), out / "projection.png")
     write_atomically(out / "projection.csv", coordinates(every))
     write_json(out / "projection.json", numbers(every, arguments.method))

@@ -4,12 +4,12 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
+from analysis.finished import labels_of, out_folder, scored_split
 from analysis.plotting import save
 from analysis.robustness_counts import Estimate
 from analysis.robustness_dump import Failure, read
 from analysis.robustness_figure import figure
 from analysis.robustness_results import Difference, Robustness, compare, compute
-from analysis.tables import short_options
 from tl.runs import Run, write_json
 
 NEEDS = {"rewrites": ("trained",)}  # dumps of eval.py
@@ -112,26 +112,6 @@ def difference(found: Difference) -> str:
     return f"{found.label} loses more than {found.against} by {points(found.drop)}: {verdict}."
 
 
-def labels_of(runs: list[Run]) -> list[str]:
-    """What tells runs apart: the strategy, then the options and seeds in which they differ.
-
-    Raises:
-        ValueError: if two of them are the same.
-    """
-    results = [run.read_result() for run in runs]
-    options = [set(short_options(result["command"])) for result in results]
-    common = set.intersection(*options)
-    seeds = {result["seed"] for result in results}
-    labels = []
-    for result, own in zip(results, options, strict=True):
-        told = [o for o in short_options(result["command"]) if o in own - common]
-        told += [f"seed {result['seed']}"] if len(seeds) > 1 else []
-        labels.append(result["strategy"] + (f" ({', '.join(told)})" if told else ""))
-    if len(set(labels)) < len(labels):
-        raise ValueError(f"these runs cannot be told apart: {', '.join(labels)}; leave one out")
-    return labels
-
-
 def check(run: Run) -> None:
     """Raise ValueError for a run of a task whose texts are not rewritten."""
     task = run.read_result()["task"]
@@ -150,19 +130,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    if len(arguments.runs) > 1 and arguments.out is None:
-        raise ValueError("of several runs, say with --out DIR where the answer goes")
+    out = out_folder(arguments.runs, arguments.out)
     runs = [Run(path) for path in arguments.runs]
     for one in runs:
         check(one)
-    result = runs[0].read_result()
-    split = arguments.split or ("test" if "test" in result["scores"] else "validation")
-    dumps = {label: read(one, split) for label, one in zip(labels_of(runs), runs, strict=True)}
+    results = [one.read_result() for one in runs]
+    result = results[0]
+    split = arguments.split or scored_split(result)
+    dumps = {label: read(one, split) for label, one in zip(labels_of(results), runs, strict=True)}
     differences = compare(dumps)
     found = [compute(dump, label) for label, dump in dumps.items()]
     text = "\n".join([*map(words, found), *map(difference, differences)])
     title = f"{result['task']}, {result['data_name']}: texts and their rewrites by {found[0].by}"
-    out = arguments.out or arguments.runs[0] / "analysis"
     save(figure(found, title), out / "robustness.png")
     numbers = {
         "runs": [asdict(one) for one in found],

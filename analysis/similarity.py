@@ -12,13 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.cka import cka
+from analysis.finished import labels_of, out_folder, scored_split
 from analysis.plotting import COLORS, GREY, INK, SILVER, label_ends, save, styled
-from analysis.states import BEFORE, SEED, default_split, out_folder, read_states, run_labels
+from analysis.states import BEFORE, SEED, read_states
 from tl.runs import Run, Weights, write_json
 
 POOLS = {"mean": "mean of the tokens", "first": "first token", "word_states": "words"}
 MOST_ROWS = 5000
-NEEDS = (("--dump", "hidden", "--weights", "trained,pretrained"),)
+NEEDS = {"hidden": ("trained", "pretrained")}  # dumps of eval.py
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,8 @@ def collect(
     """
     weights: tuple[Weights, ...] = ("trained", "pretrained")
     before, after, known = {}, {}, None
-    for run, label in zip(runs, run_labels(runs), strict=True):
+    labels = labels_of([run.read_result() for run in runs])
+    for run, label in zip(runs, labels, strict=True):
         ids, states = read_states(run, "hidden", split, weights, pool)
         known = ids if known is None else known
         if not np.array_equal(ids, known):
@@ -242,10 +244,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     runs = [Run(path) for path in arguments.runs]
-    out = out_folder(runs, arguments.out)
-    split = arguments.split or default_split(runs[0])
+    results = [one.read_result() for one in runs]
+    out = out_folder(arguments.runs, arguments.out)
+    split = arguments.split or scored_split(results[0])
     found = compute(POOLS[arguments.states], *collect(runs, split, arguments.states))
-    title = f"{runs[0].read_result()['data_name']}, {split}"
+    title = f"{results[0]['data_name']}, {split}"
     save(figure(found, title), out / "similarity.png")
     write_json(out / "similarity.json", numbers(found))
     print(f"{sentence(found)}\nwrote {out / 'similarity.png'} and similarity.json")

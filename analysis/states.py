@@ -1,13 +1,13 @@
 """Hidden states of a run as `eval.py --dump` wrote them, and what is known of each text or word."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from analysis.tables import short_options
+from analysis import dumped
+from analysis.finished import labels_of
 from tl.runs import WEIGHTS, Run, Weights
 
 DEEPEST = 5  # deeper words of a dependency tree are one class: there are few
@@ -43,22 +43,6 @@ class Property:
         )
 
 
-def default_split(run: Run) -> str:
-    """Test, or validation where the data have no test split; ValueError if it has not finished."""
-    return list(run.read_result()["scores"])[-1]
-
-
-def require_dumps(run: Run, kind: str, split: str, weights: tuple[Weights, ...]) -> None:
-    """Raise ValueError, with the command that makes them, unless all these arrays are there."""
-    missing = [name for name in weights if not run.arrays(kind, split, name).is_file()]
-    if missing:
-        raise ValueError(
-            f"{run.path} has no {kind}/{run.arrays(kind, split, missing[0]).name}; first: "
-            f"python eval.py {run.path} --dump {kind} --split {split} "
-            f"--weights {','.join(weights)}"
-        )
-
-
 def read_arrays(path: Path, *names: str) -> list[np.ndarray]:
     """Some arrays of an .npz; ValueError if it lacks one."""
     with np.load(path) as arrays:
@@ -79,7 +63,7 @@ def read_states(
     Raises:
         ValueError: if a dump is missing, or they are of different examples or not finite.
     """
-    require_dumps(run, kind, split, weights)
+    dumped.require(run, kind, split, weights)
     found: dict[Weights, np.ndarray] = {}
     for one in weights:
         path = run.arrays(kind, split, one)
@@ -111,13 +95,13 @@ def own_properties(run: Run, split: str, weights: tuple[Weights, ...]) -> list[P
             f"data have: python eval.py {run.path} --dump words --data DATA "
             f"--weights {','.join(WEIGHTS)}"
         )
-    require_dumps(run, "hidden", split, weights)
+    dumped.require(run, "hidden", split, weights)
     path = run.arrays("predictions", split)
     if not path.is_file():
         raise ValueError(f"{path} is missing; first: python eval.py {run.path} --split {split}")
     ids, labels, names = read_arrays(path, "ids", "labels", "label_names")
-    (dumped,) = read_arrays(run.arrays("hidden", split, weights[0]), "ids")
-    rows = np.isin(ids, dumped)  # a dump holds the first examples of a split
+    (kept,) = read_arrays(run.arrays("hidden", split, weights[0]), "ids")
+    rows = np.isin(ids, kept)  # a dump holds the first examples of a split
     ids, labels = ids[rows], labels[rows]
     if task == "ner":
         _, states = read_states(run, "hidden", split, weights, "word_states")
@@ -204,37 +188,6 @@ def word_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
     return found
 
 
-def run_labels(runs: list[Run]) -> list[str]:
-    """A name for each run: strategy, the options that not all have, the seed where seeds differ.
-
-    Raises:
-        ValueError: if a run is not finished, or two have the same name.
-    """
-    results = [run.read_result() for run in runs]
-    options = [
-        [option for option in short_options(result["command"]) if option.split()[0] not in PLACES]
-        for result in results
-    ]
-    uses = Counter(option for own in options for option in own)
-    many_seeds = len({result["seed"] for result in results}) > 1
-    labels = []
-    for result, own in zip(results, options, strict=True):
-        parts = [result["strategy"], *(option for option in own if uses[option] < len(runs))]
-        labels.append(", ".join([*parts, *([f"seed {result['seed']}"] if many_seeds else [])]))
-    if len(set(labels)) < len(labels):
-        raise ValueError("two of these runs are of one configuration and seed; leave one out")
-    return labels
-
-
-def out_folder(runs: list[Run], out: Path | None) -> Path:
-    """Where files about these runs go: RUN/analysis; of several runs, where --out says."""
-    if out is not None:
-        return out
-    if len(runs) > 1:
-        raise ValueError("say with --out DIR where files about several runs shall go")
-    return runs[0].path / "analysis"
-
-
 def properties(run: Run, split: str, weights: tuple[Weights, ...]) -> list[Property]:
     """All that the dumps of a run know: of its own task, and of words.
 
@@ -261,7 +214,7 @@ def compared(
     names = [name for name in known[0] if all(name in own for own in known)]
     if not names:
         raise ValueError("these runs have no property in common; give runs of one task and data")
-    labels = ["after"] if len(runs) == 1 else run_labels(runs)
+    labels = ["after"] if len(runs) == 1 else labels_of([run.read_result() for run in runs])
     for name in names:
         first = known[0][name]
         shown = {RANDOM: first.states["random"]} if "random" in weights else {}

@@ -4,7 +4,7 @@ import argparse
 import math
 import re
 import sys
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -14,8 +14,9 @@ import numpy as np
 from analysis.calibration import compare, compare_report, figure, page, predictions, words
 from analysis.calibration.bins import N_BINS
 from analysis.calibration.predictions import HALF, Predictions
+from analysis.finished import Finished, find, labels_of, read
 from analysis.plotting import save
-from analysis.tables import Finished, distinct_seeds, find, read, short_options
+from analysis.tables import distinct_seeds
 from tl.runs import Run, write_json
 
 NEEDS: dict[str, tuple[str, ...]] = {}  # dumps of eval.py: training wrote the predictions
@@ -119,7 +120,7 @@ def run_several(runs: list[Run], arguments: argparse.Namespace) -> None:
     for one in runs:
         by_name[re.sub(r"--s\d+$", "", one.path.name)].append(read(one))
     sorted_runs = [distinct_seeds(some) for some in by_name.values()]
-    names = labels(sorted_runs)
+    names = labels_of([some[0].result | {"seed": 0} for some in sorted_runs])
     against = compare.choose(names, arguments.against)
     loaded = [
         [load(Run(one.path), arguments, arguments.member) for one in some] for some in sorted_runs
@@ -141,27 +142,6 @@ def run_several(runs: list[Run], arguments: argparse.Namespace) -> None:
     write_json(arguments.out / "calibration.json", plain(found) | {"sentence": text})
     print(f"{compare_report.tables(found)}\n\n{text}")
     print(f"wrote {arguments.out / 'calibration.png'} and calibration.json")
-
-
-def labels(groups: list[list[Finished]]) -> list[str]:
-    """A name for each configuration: its strategy, and the options that not all of them have.
-
-    Raises:
-        ValueError: if two have one name.
-    """
-    options = [short_options(some[0].result["command"]) for some in groups]
-    uses = Counter(option for own in options for option in own)
-    names = []
-    for some, own in zip(groups, options, strict=True):
-        left = ", ".join(option for option in own if uses[option] < len(groups))
-        names.append(some[0].result["strategy"] + (f" ({left})" if left else ""))
-    doubled = [name for name, n in Counter(names).items() if n > 1]
-    if doubled:
-        raise ValueError(
-            f"two configurations are both called {doubled[0]!r}; compare runs of one task and data "
-            "set, and give the directories that are meant"
-        )
-    return names
 
 
 def refuse_other_tests(

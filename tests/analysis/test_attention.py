@@ -157,7 +157,7 @@ def test_command_line_writes_pictures_numbers_page_and_words(tmp_path, capsys):
 
 
 def test_strategies_side_by_side(tmp_path):
-    runs = [write_run(tmp_path / name) for name in ("a", "b")]
+    runs = [write_run(tmp_path / f"run{seed}", RESULT | {"seed": seed}) for seed in range(2)]
     assert main(*runs, "--out", tmp_path / "out") == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "attention.json", "attention.png",
@@ -172,7 +172,10 @@ def test_bad_input_is_answered_in_words(tmp_path, capsys):
     for words, answer in (
         ([tmp_path / "nowhere"], "no run directory"),
         ([write_run(tmp_path / "unfinished", result=None)], "not finished"),
-        ([write_run(tmp_path / "bare", dumps=())], "--dump attention --weights trained,pretrained"),
+        (
+            [write_run(tmp_path / "bare", dumps=())],
+            "--dump attention --split test --weights pretrained,trained",
+        ),
         ([write_run(tmp_path / "nan", dumps=(dumped(0), broken))], "not finite"),
         ([write_run(tmp_path / "other", dumps=(dumped(0), other))], "other texts"),
         ([good, good], "--out"),

@@ -156,7 +156,7 @@ def test_command_line_writes_picture_numbers_and_words(tmp_path, capsys):
     out = folder / "analysis"
     assert (out / "forgetting.png").read_bytes().startswith(b"\x89PNG")
     (numbers,) = json.loads((out / "forgetting.json").read_text(encoding="utf-8"))
-    assert numbers["run"] == "lora (r 4, seed 3)"
+    assert numbers["run"] == "lora"
     by_group = {change["group"]: change for change in numbers["changes"]}
     assert by_group["rte"]["verdict"] == "lost"
     shown = capsys.readouterr().out
@@ -173,7 +173,7 @@ def test_strategies_side_by_side(tmp_path):
     assert titles == ["full\n(seed 0)", "lora\n(seed 0)"]
     texts = [[text.get_text().partition(":")[0] for text in axes.texts] for axes in drawn.axes]
     assert texts == [["learned", "lost"], ["kept", "kept"], ["lost"], []]
-    runs = [write_run(tmp_path / name) for name in ("a", "b")]
+    runs = [write_run(tmp_path / f"run{seed}", RESULT | {"seed": seed}) for seed in range(2)]
     assert main(*runs, "--out", tmp_path / "out") == 0
     assert len(json.loads((tmp_path / "out" / "forgetting.json").read_text())) == 2
 
@@ -186,7 +186,10 @@ def test_bad_input_is_answered_in_words(tmp_path, capsys):
     for folder, answer in (
         (tmp_path / "nowhere", "no run directory"),
         (write_run(tmp_path / "unfinished", result=None), "not finished"),
-        (write_run(tmp_path / "bare", dumps=()), "--dump forgetting --weights trained,pretrained"),
+        (
+            write_run(tmp_path / "bare", dumps=()),
+            "--dump forgetting --split test --weights pretrained,trained",
+        ),
         (write_run(tmp_path / "half", dumps=(BEFORE,)), "has no forgetting/test.npz"),
         (write_run(tmp_path / "one", dumps=(one, one)), "same label"),
         (write_run(tmp_path / "none", dumps=(none, none)), "no text has a word piece"),

@@ -154,7 +154,7 @@ def test_what_cannot_be_probed_is_refused(texts, tmp_path, capsys):
     refused(made_run(tmp_path / "new").path, ("has no hidden/test.npz", "--dump hidden"))
     refused(made_run(tmp_path / "sums", task="summarization").path, ("summarization", "words"))
     refused(texts.path, "--split", "train", ("has no hidden/train.npz", "--split train"))
-    refused(texts.path, texts.path, "--out", tmp_path, ("one configuration and seed",))
+    refused(texts.path, texts.path, "--out", tmp_path, ("both called 'lora'",))
     refused(texts.path, made_texts(tmp_path / "b", strategy="full").path, ("--out DIR",))
     half = made_words(made_texts(tmp_path / "half"))
     half.arrays("words", "trees-test", "random").unlink()

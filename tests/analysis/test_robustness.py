@@ -242,7 +242,7 @@ def test_bad_input_is_answered_in_words(tmp_path, capsys):
         ([write_run(tmp_path / "sum", None, task="summarization")], "not summarization"),
         ([good, other], "--out"),
         ([good, other, "--out", tmp_path], "full saw other texts or other rewrites than lora"),
-        ([good, good, "--out", tmp_path], "cannot be told apart"),
+        ([good, good, "--out", tmp_path], "both called 'lora'"),
     )
     for words, answer in cases:
         assert main(*words) == 2
