@@ -174,7 +174,7 @@ def test_bad_input_is_answered_in_words(tmp_path, capsys):
         ([write_run(tmp_path / "unfinished", result=None)], "not finished"),
         (
             [write_run(tmp_path / "bare", dumps=())],
-            "--dump attention --split test --weights pretrained,trained",
+            "--dump attention --split test --weights",
         ),
         ([write_run(tmp_path / "nan", dumps=(dumped(0), broken))], "not finite"),
         ([write_run(tmp_path / "other", dumps=(dumped(0), other))], "other texts"),

@@ -188,7 +188,7 @@ def test_bad_input_is_answered_in_words(tmp_path, capsys):
         (write_run(tmp_path / "unfinished", result=None), "not finished"),
         (
             write_run(tmp_path / "bare", dumps=()),
-            "--dump forgetting --split test --weights pretrained,trained",
+            "--dump forgetting --split test --weights",
         ),
         (write_run(tmp_path / "half", dumps=(BEFORE,)), "has no forgetting/test.npz"),
         (write_run(tmp_path / "one", dumps=(one, one)), "same label"),
