@@ -105,9 +105,8 @@ def compute(prop: Property, shown: dict[str, np.ndarray]) -> Probed:
     seen = np.bincount(prop.labels[parts.train], minlength=len(prop.label_names))
     if np.count_nonzero(seen) < 2:
         raise ValueError(f"{prop.name}: one class only, {prop.label_names[seen.argmax()]!r}")
-    control = None
-    if prop.types is not None:
-        control = probe.control_labels(prop.types, prop.labels, generator)
+    has_types = prop.types is not None
+    control = probe.control_labels(prop.types, prop.labels, generator) if has_types else None
     order = generator.permutation(np.flatnonzero(parts.train))
     draws = resamples(prop.examples[parts.test], generator)
     curves, hits = [], {}
@@ -126,15 +125,23 @@ def compute(prop: Property, shown: dict[str, np.ndarray]) -> Probed:
                 np.array([layer.strength for layer in layers]),
             )
         )  # fmt: skip
-    changes = []
-    for name in [name for name in shown if name not in (BEFORE, RANDOM)]:
-        gain = hits[name].astype(float) - hits[BEFORE]
-        spread = np.percentile(draws(gain), (2.5, 97.5), axis=1)
-        changes.append(Change(name, gain.mean(axis=1), *spread))
+    changes = [
+        change(name, hits[name], hits[BEFORE], draws)
+        for name in shown
+        if name not in (BEFORE, RANDOM)
+    ]
     return Probed(
         prop.name, prop.label_names, int(parts.train.sum()), int(parts.test.sum()),
         float(np.mean(prop.labels[parts.test] == seen.argmax())), tuple(curves), tuple(changes),
     )  # fmt: skip
+
+
+def change(
+    name: str, after: np.ndarray, before: np.ndarray, draws: Callable[[np.ndarray], np.ndarray]
+) -> Change:
+    """What is right after adaptation less what was before, [L + 1, n] of bool each."""
+    gain = after.astype(float) - before
+    return Change(name, gain.mean(axis=1), *np.percentile(draws(gain), (2.5, 97.5), axis=1))
 
 
 @dataclass(frozen=True)
