@@ -50,8 +50,7 @@ def fit(
 ) -> Probe:
     """The minimum of Σ −log p(yᵢ | hᵢ) + (‖W‖² + bias_penalty·‖b‖²) / 2C, by L-BFGS in float64.
 
-    The function is convex, so where it starts changes nothing but the time; what scikit-learn calls
-    C is the same here.
+    It is convex: the start changes nothing but the time. C is that of scikit-learn.
 
     Args:
         states: [n, d].

@@ -116,15 +116,7 @@ def compute(prop: Property, shown: dict[str, np.ndarray]) -> Probed:
             for layer in tqdm(range(states.shape[1]), desc=f"  {prop.name}, {name}", leave=False)
         ]
         hits[name] = np.array([layer.hits for layer in layers])
-        spread = np.percentile(draws(hits[name]), (2.5, 97.5), axis=1)
-        curves.append(
-            Curve(
-                name, hits[name].mean(axis=1), *spread,
-                None if control is None else np.array([layer.control for layer in layers]),
-                np.array([layer.compression for layer in layers]),
-                np.array([layer.strength for layer in layers]),
-            )
-        )  # fmt: skip
+        curves.append(curve(name, layers, draws(hits[name])))
     changes = [
         change(name, hits[name], hits[BEFORE], draws)
         for name in shown
@@ -134,6 +126,18 @@ def compute(prop: Property, shown: dict[str, np.ndarray]) -> Probed:
         prop.name, prop.label_names, int(parts.train.sum()), int(parts.test.sum()),
         float(np.mean(prop.labels[parts.test] == seen.argmax())), tuple(curves), tuple(changes),
     )  # fmt: skip
+
+
+def curve(name: str, layers: list["Layer"], draws: np.ndarray) -> Curve:
+    """The layers of a model as arrays; `draws` are their accuracies on other samples, [L + 1, k]."""
+    return Curve(
+        name,
+        np.array([layer.hits.mean() for layer in layers]),
+        *np.percentile(draws, (2.5, 97.5), axis=1),
+        None if layers[0].control is None else np.array([layer.control for layer in layers]),
+        np.array([layer.compression for layer in layers]),
+        np.array([layer.strength for layer in layers]),
+    )
 
 
 def change(
