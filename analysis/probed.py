@@ -129,7 +129,7 @@ def compute(prop: Property, shown: dict[str, np.ndarray]) -> Probed:
 
 
 def curve(name: str, layers: list["Layer"], draws: np.ndarray) -> Curve:
-    """The layers of a model as arrays; `draws` are their accuracies on other samples, [L + 1, k]."""
+    """The layers of a model as arrays; `draws` [L + 1, k] are accuracies on resampled examples."""
     return Curve(
         name,
         np.array([layer.hits.mean() for layer in layers]),
