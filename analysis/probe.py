@@ -50,8 +50,7 @@ def fit(
 ) -> Probe:
     """The minimum of Σ −log p(yᵢ | hᵢ) + (‖W‖² + bias_penalty·‖b‖²) / 2C, by L-BFGS in float64.
 
-    The function is convex, so where it starts changes nothing but the time; what scikit-learn calls
-    C is the same here.
+    It is convex: the start changes nothing but the time. C is that of scikit-learn.
 
     Args:
         states: [n, d].
@@ -63,11 +62,9 @@ def fit(
         start: a probe that is near the answer, as one of another C.
     """
     h, y = torch.from_numpy(states).double(), torch.from_numpy(labels).long()
-    n, d = h.shape
-    W, b = torch.zeros(n_classes, d).double(), torch.zeros(n_classes).double()
-    if start is not None:
-        W, b = torch.from_numpy(start.W).clone(), torch.from_numpy(start.b).clone()
-    W.requires_grad_(True), b.requires_grad_(True)
+    if start is None:
+        start = Probe(np.zeros((n_classes, h.shape[1])), np.zeros(n_classes))
+    W, b = (torch.tensor(array, requires_grad=True) for array in (start.W, start.b))
     solver = torch.optim.LBFGS(
         [W, b], lr=1.0, max_iter=MAX_STEPS, max_eval=2 * MAX_STEPS, tolerance_grad=1e-6,
         tolerance_change=1e-10, history_size=10, line_search_fn="strong_wolfe",
@@ -76,8 +73,8 @@ def fit(
     def closure() -> torch.Tensor:
         solver.zero_grad()
         penalty = (W.square().sum() + bias_penalty * b.square().sum()) / (2 * C)
-        # Over n: the tolerances then mean the same for every size of the data.
-        objective = torch.nn.functional.cross_entropy(h @ W.T + b, y) + penalty / n
+        # A mean over rows: the tolerances then say the same for every size of the data.
+        objective = torch.nn.functional.cross_entropy(h @ W.T + b, y) + penalty / len(h)
         objective.backward()
         return objective
 

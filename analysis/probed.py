@@ -105,9 +105,8 @@ def compute(prop: Property, shown: dict[str, np.ndarray]) -> Probed:
     seen = np.bincount(prop.labels[parts.train], minlength=len(prop.label_names))
     if np.count_nonzero(seen) < 2:
         raise ValueError(f"{prop.name}: one class only, {prop.label_names[seen.argmax()]!r}")
-    control = None
-    if prop.types is not None:
-        control = probe.control_labels(prop.types, prop.labels, generator)
+    has_types = prop.types is not None
+    control = probe.control_labels(prop.types, prop.labels, generator) if has_types else None
     order = generator.permutation(np.flatnonzero(parts.train))
     draws = resamples(prop.examples[parts.test], generator)
     curves, hits = [], {}
@@ -117,24 +116,36 @@ def compute(prop: Property, shown: dict[str, np.ndarray]) -> Probed:
             for layer in tqdm(range(states.shape[1]), desc=f"  {prop.name}, {name}", leave=False)
         ]
         hits[name] = np.array([layer.hits for layer in layers])
-        spread = np.percentile(draws(hits[name]), (2.5, 97.5), axis=1)
-        curves.append(
-            Curve(
-                name, hits[name].mean(axis=1), *spread,
-                None if control is None else np.array([layer.control for layer in layers]),
-                np.array([layer.compression for layer in layers]),
-                np.array([layer.strength for layer in layers]),
-            )
-        )  # fmt: skip
-    changes = []
-    for name in [name for name in shown if name not in (BEFORE, RANDOM)]:
-        gain = hits[name].astype(float) - hits[BEFORE]
-        spread = np.percentile(draws(gain), (2.5, 97.5), axis=1)
-        changes.append(Change(name, gain.mean(axis=1), *spread))
+        curves.append(curve(name, layers, draws(hits[name])))
+    changes = [
+        change(name, hits[name], hits[BEFORE], draws)
+        for name in shown
+        if name not in (BEFORE, RANDOM)
+    ]
     return Probed(
         prop.name, prop.label_names, int(parts.train.sum()), int(parts.test.sum()),
         float(np.mean(prop.labels[parts.test] == seen.argmax())), tuple(curves), tuple(changes),
     )  # fmt: skip
+
+
+def curve(name: str, layers: list["Layer"], draws: np.ndarray) -> Curve:
+    """The layers of a model as arrays; `draws` [L + 1, k] are accuracies on resampled examples."""
+    return Curve(
+        name,
+        np.array([layer.hits.mean() for layer in layers]),
+        *np.percentile(draws, (2.5, 97.5), axis=1),
+        None if layers[0].control is None else np.array([layer.control for layer in layers]),
+        np.array([layer.compression for layer in layers]),
+        np.array([layer.strength for layer in layers]),
+    )
+
+
+def change(
+    name: str, after: np.ndarray, before: np.ndarray, draws: Callable[[np.ndarray], np.ndarray]
+) -> Change:
+    """What is right after adaptation less what was before, [L + 1, n] of bool each."""
+    gain = after.astype(float) - before
+    return Change(name, gain.mean(axis=1), *np.percentile(draws(gain), (2.5, 97.5), axis=1))
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,8 @@ def change_in_words(change: Change, after: Curve) -> str:
     for verb, of in clear.items():
         if of:
             most = max(of, key=lambda layer: abs(change.mean[layer]))
-            parts.append(f"{verb} in {layers(of)}, most in layer {most}: {signed(change, most)}")
+            where = f", most in layer {most}" if len(of) > 1 else ""
+            parts.append(f"{verb} in {layers(of)}{where}: {signed(change, most)}")
     if not parts:
         return f"{text}: no layer changed beyond chance, the last by {signed(change, last)}."
     if last not in [*clear["gained"], *clear["lost"]]:

@@ -166,19 +166,17 @@ def sentence(found: Projection) -> str:
     return " ".join(parts)
 
 
-def plot(axes: Axes, found: Projection, cloud: Cloud) -> None:
-    """The points of one model; a class is named beside the median of its points."""
+def plot(axes: Axes, found: Projection, cloud: Cloud) -> dict[str, tuple[float, float]]:
+    """The points of one model; the median of each class that has some, by its name."""
     palette = colormaps["tab10" if len(found.label_names) <= 10 else "tab20"].colors
-    centres, names = [], []
+    centres = {}
     for label, name in enumerate(found.label_names):
         own = cloud.points[found.labels == label]
         color = palette[label % len(palette)]
-        axes.plot(*own.T, ".", color=color, markersize=3, alpha=0.6, markeredgewidth=0)
+        axes.plot(*own.T, ".", color=color, markersize=4, alpha=0.6, markeredgewidth=0)
         if len(own):
-            x, y = np.median(own, axis=0)
-            axes.plot(x, y, "o", color=color, markersize=7, markeredgecolor="white")
-            centres.append((x, y, 0.0))
-            names.append(name)
+            centres[name] = tuple(np.median(own, axis=0))
+            axes.plot(*centres[name], "o", color=color, markersize=7, markeredgecolor="white")
     every = np.concatenate([one.points for one in found.clouds])
     low, high = every.min(axis=0), every.max(axis=0)
     room = 0.04 * (high - low)
@@ -192,9 +190,7 @@ def plot(axes: Axes, found: Projection, cloud: Cloud) -> None:
         f"{cloud.purity:.2f} (chance {found.chance:.2f})",
         fontsize=8,
     )
-    label_points(axes, centres, names)
-    for text in axes.texts:
-        text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
+    return centres
 
 
 @styled
@@ -204,9 +200,12 @@ def figure(every: list[Projection], title: str) -> Figure:
     result = Figure(figsize=(4.6 * n_columns, 4.2 * len(every) + 0.3))
     result.suptitle(title, x=0.01, ha="left")
     grid = result.subplots(len(every), n_columns, squeeze=False)
-    for row, found in zip(grid, every, strict=True):
-        for axes, cloud in zip(row, found.clouds, strict=True):
-            plot(axes, found, cloud)
+    panels = [(found, cloud) for found in every for cloud in found.clouds]
+    centres = [plot(axes, *panel) for axes, panel in zip(grid.flat, panels, strict=True)]
+    for axes, own in zip(grid.flat, centres, strict=True):  # when nothing will move any more
+        label_points(axes, [(x, y, 0.0) for x, y in own.values()], list(own))
+        for text in axes.texts:
+            text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
     return result
 
 

@@ -58,7 +58,7 @@ def test_the_sentence_says_what_the_numbers_say(probed):
     assert (
         f"Afterwards it is read best in layer 2 ({probed.curve('after').accuracy[2]:.3f};" in text
     )
-    assert f"gained in layer 2, most in layer 2: {change.mean[2]:+.3f} [" in text
+    assert f"gained in layer 2: {change.mean[2]:+.3f} [" in text
     assert "lost" not in text
 
 
