@@ -54,7 +54,7 @@ def umap(X: np.ndarray) -> np.ndarray:
     except ModuleNotFoundError as error:
         raise ValueError(
             f"--method umap needs the package umap-learn ({error}); install it with: "
-            "pip install umap-learn, or take --method tsne"
+            "pip install -r requirements-extra.txt, or take --method tsne"
         ) from None
     n_neighbors = min(15, len(X) - 1)
     return UMAP(

@@ -16,12 +16,12 @@ ANALYSES = {
     "transfer": "analysis.transfer",
     "abilities": "analysis.abilities",
     "calibration": "analysis.calibration.command",
-    "probing": "analysis.probing",
-    "similarity": "analysis.similarity",
+    "probing": "analysis.probing.command",
+    "similarity": "analysis.similarity.command",
     "projection": "analysis.projection",
-    "robustness": "analysis.robustness",
-    "forgetting": "analysis.forgetting",
-    "attention": "analysis.attention",
+    "robustness": "analysis.robustness.command",
+    "forgetting": "analysis.forgetting.command",
+    "attention": "analysis.attention.command",
 }
 
 

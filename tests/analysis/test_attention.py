@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from analysis import __main__ as command_line
-from analysis import attention, attention_figures
+from analysis.attention import command as attention
+from analysis.attention import figures as attention_figures
 from tl.runs import Run, write_arrays
 
 RESULT = {

@@ -10,8 +10,9 @@ import sys
 import numpy as np
 import pytest
 
-from analysis import attention, bertviz_pages
-from analysis.attention_page import Text, page
+from analysis.attention import bertviz_pages
+from analysis.attention import command as attention
+from analysis.attention.page import Text, page
 
 MIB = 2**20
 CHROMIUM = shutil.which("chromium")

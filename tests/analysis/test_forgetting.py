@@ -8,9 +8,9 @@ from scipy.stats import spearmanr
 from sklearn.metrics import f1_score
 
 from analysis import __main__ as command_line
-from analysis import forgetting
-from analysis.forgetting import Change, compute
-from analysis.ridge import out_of_fold
+from analysis.forgetting import command as forgetting
+from analysis.forgetting.command import Change, compute
+from analysis.forgetting.ridge import out_of_fold
 from tl.runs import Run, write_arrays
 
 RESULT = {

@@ -9,8 +9,8 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
-from analysis import probe
-from analysis.probe import compression, control_labels, fit, online_bits, standardise
+from analysis.probing import probe
+from analysis.probing.probe import compression, control_labels, fit, online_bits, standardise
 
 
 def noisy(seed, n=1000, d=32, c=4):

@@ -9,8 +9,9 @@ from running import refused_by, trained
 
 import eval
 from analysis import __main__ as command_line
-from analysis import probing, states
-from analysis.probed import Change, compute, cut, resamples
+from analysis import states
+from analysis.probing import command as probing
+from analysis.probing.probed import Change, compute, cut, resamples
 from analysis.states import BEFORE, RANDOM, Property, compared, entities
 from tl.runs import WEIGHTS
 

@@ -145,5 +145,5 @@ def test_what_cannot_be_projected_is_refused(tmp_path, capsys):
 def test_without_its_package_umap_says_what_to_install(tmp_path, capsys):
     run = made_texts(tmp_path / "run")
     words = ["projection", str(run.path), "--method", "umap"]
-    refused_by(command_line.main, words, capsys, "pip install umap-learn", "tsne")
+    refused_by(command_line.main, words, capsys, "pip install -r requirements-extra.txt", "tsne")
     assert not (run.path / "analysis").exists()

@@ -6,7 +6,7 @@ from scipy.stats import norm
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from analysis import ridge
+from analysis.forgetting import ridge
 
 
 def world(n, shift, d=16, seed=0):

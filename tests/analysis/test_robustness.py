@@ -7,10 +7,10 @@ import pytest
 from rewritten import AFTER, BEFORE, LABELS, arrays, logits_of, tagged_arrays
 
 from analysis import __main__ as command_line
-from analysis import robustness
-from analysis.robustness_counts import Sentence, Tally, draw_texts, of_labels, spans
-from analysis.robustness_dump import count
-from analysis.robustness_results import compare, compute
+from analysis.robustness import command as robustness
+from analysis.robustness.counts import Sentence, Tally, draw_texts, of_labels, spans
+from analysis.robustness.dump import count
+from analysis.robustness.results import compare, compute
 from tl.metrics import entity_scores
 from tl.rewriting.filters import choose
 from tl.rewriting.rules import RuleRewriter

@@ -8,9 +8,9 @@ from made_runs import made_texts
 from running import refused_by
 
 from analysis import __main__ as command_line
-from analysis import similarity
-from analysis.cka import cka, hsic_biased, hsic_unbiased
-from analysis.similarity import compute
+from analysis.similarity import command as similarity
+from analysis.similarity.cka import cka, hsic_biased, hsic_unbiased
+from analysis.similarity.command import compute
 
 
 def gaussian(seed, n, d):

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
 from analysis import __main__ as command_line
 from analysis.finished import Finished
@@ -63,7 +64,6 @@ def test_a_verdict_needs_an_interval_without_zero(gains, verdict):
 
 
 def test_quantiles_are_those_of_student():
-    stats = pytest.importorskip("scipy.stats")
     for n, quantile in enumerate(QUANTILES, start=1):
         assert quantile == pytest.approx(stats.t.ppf(0.975, n), abs=0.005)
 

@@ -1,4 +1,4 @@
-"""The figures of `analysis.attention`: all heads in numbers, one text in maps."""
+"""The figures: all heads in numbers, one text in maps."""
 
 from typing import Protocol
 

@@ -5,8 +5,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.plotting import BLUE, GREY, INK, ORANGE, SILVER, styled
-from analysis.robustness_counts import Estimate
-from analysis.robustness_results import Robustness
+from analysis.robustness.counts import Estimate
+from analysis.robustness.results import Robustness
 
 ROW = 0.27  # inches
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from scipy.special import entr
 
-from analysis import attention_figures, attention_page, bertviz_pages, dumped
+from analysis import dumped
+from analysis.attention import bertviz_pages, figures, page
 from analysis.dumped import Arrays
 from analysis.finished import labels_of, out_folder, read
 from analysis.plotting import save
@@ -200,7 +201,7 @@ def run(arguments: argparse.Namespace) -> None:
     loaded = [(label, *maps) for label, maps in zip(labels, both, strict=True)]
     found = [compute(*one) for one in loaded]
     written = [out / "attention.png", out / "attention.json"]
-    save(attention_figures.heads(found), written[0])
+    save(figures.heads(found), written[0])
     write_json(written[1], [numbers(one) for one in found])
     if single:
         written += views(out, loaded[0], arguments.example, arguments.bertviz)
@@ -217,17 +218,17 @@ def views(
     (tokens, one), (_, other) = real(before, chosen), real(after, chosen)
     rolled = rollout(one), rollout(other)
     paths = [out / f"attention-{name}" for name in ("maps.png", "rollout.png", "view.html")]
-    save(attention_figures.maps(label, tokens, one, other), paths[0])
-    save(attention_figures.rollouts(label, tokens, *rolled), paths[1])
+    save(figures.maps(label, tokens, one, other), paths[0])
+    save(figures.rollouts(label, tokens, *rolled), paths[1])
     order = [chosen, *(i for i in range(len(after["tokens"])) if i != chosen)]
     texts = (
-        attention_page.Text(
+        page.Text(
             str(after["ids"][i]), real(after, i)[0],
             *((maps, rollout(maps)) for maps in (real(before, i)[1], real(after, i)[1])),
         )
         for i in order
     )  # fmt: skip
-    write_atomically(paths[2], attention_page.page(label, texts, CAVEAT).encode())
+    write_atomically(paths[2], page.page(label, texts, CAVEAT).encode())
     if scripts is not None:
         pages = bertviz_pages.pages(tokens, {"before": one, "after": other}, scripts)
         for name, html in pages.items():

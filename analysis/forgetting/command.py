@@ -10,9 +10,9 @@ from scipy.stats import rankdata
 from analysis import dumped
 from analysis.dumped import Arrays
 from analysis.finished import Finished, labels_of, out_folder, read
-from analysis.forgetting_figure import figure
+from analysis.forgetting.figure import figure
+from analysis.forgetting.ridge import out_of_fold
 from analysis.plotting import save
-from analysis.ridge import out_of_fold
 from analysis.text import aligned
 from tl.runs import Run, write_json
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from analysis.finished import labels_of, out_folder, scored_split
 from analysis.plotting import save
-from analysis.robustness_counts import Estimate
-from analysis.robustness_dump import Failure, read
-from analysis.robustness_figure import figure
-from analysis.robustness_results import Difference, Robustness, compare, compute
+from analysis.robustness.counts import Estimate
+from analysis.robustness.dump import Failure, read
+from analysis.robustness.figure import figure
+from analysis.robustness.results import Difference, Robustness, compare, compute
 from tl.runs import Run, write_json
 
 NEEDS = {"rewrites": ("trained",)}  # dumps of eval.py

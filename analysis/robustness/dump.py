@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.robustness_counts import Counts, Sentence, of_entities, of_labels, probabilities
+from analysis.robustness.counts import Counts, Sentence, of_entities, of_labels, probabilities
 from tl.runs import Run
 
 N_FAILURES = 20  # that are kept in the JSON

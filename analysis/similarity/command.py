@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.cka import cka
 from analysis.finished import labels_of, out_folder, scored_split
 from analysis.plotting import COLORS, GREY, INK, SILVER, label_ends, save, styled
+from analysis.similarity.cka import cka
 from analysis.states import BEFORE, SEED, read_states
 from tl.runs import Run, Weights, write_json
 

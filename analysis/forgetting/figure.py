@@ -1,4 +1,4 @@
-"""The figure of `analysis.forgetting`: a panel for each run, a row for each ability."""
+"""The figure: a panel for each run, a row for each ability."""
 
 from typing import Protocol
 

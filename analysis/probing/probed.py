@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from analysis import probe
+from analysis.probing import probe
 from analysis.states import BEFORE, RANDOM, SEED, Property
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # values of C, of which held-out examples choose one

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.finished import labels_of, out_folder, scored_split
 from analysis.plotting import COLORS, GREY, INK, SILVER, label_ends, save, styled
-from analysis.probed import Change, Curve, Probed, compute
+from analysis.probing.probed import Change, Curve, Probed, compute
 from analysis.states import (
     BEFORE,
     RANDOM,

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.robustness_counts import Counts, Estimate, Kind, draw_texts
-from analysis.robustness_dump import Dump, Failure
+from analysis.robustness.counts import Counts, Estimate, Kind, draw_texts
+from analysis.robustness.dump import Dump, Failure
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What do the layers know? Linear probes before and after adaptation."""

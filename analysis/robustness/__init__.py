@@ -1,0 +1,1 @@
+"""What breaks the predictions? Texts in other words."""

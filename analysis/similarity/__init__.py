@@ -1,0 +1,1 @@
+"""What moved? Debiased CKA of layers."""

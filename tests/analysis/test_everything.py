@@ -1,0 +1,89 @@
+"""All analyses of one run: what is missing is dumped first, what cannot be is said."""
+
+import argparse
+import json
+import shutil
+
+import pytest
+from running import refused_by
+
+from analysis import __main__ as command_line
+from analysis import everything, registry
+from tl.dumps import DUMPS
+from tl.runs import WEIGHTS, Run
+
+NEEDS = {"hidden": ("trained", "random"), "rewrites": ("trained",)}
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run that has a dump already."""
+    (tmp_path / "config.json").write_text("{}")
+    scores = {"validation": {"f1": 0.1}, "test": {"f1": 0.2}}
+    (tmp_path / "result.json").write_text(json.dumps({"scores": scores}))
+    one = Run(tmp_path)
+    (tmp_path / "hidden").mkdir()
+    one.arrays("hidden", "test").touch()
+    return one
+
+
+def test_only_what_is_missing_is_asked_for(run):
+    assert everything.missing(run, "test", [NEEDS, {"hidden": ("pretrained",)}, {}]) == {
+        "hidden": {"random", "pretrained"},
+        "rewrites": {"trained"},
+    }
+    assert everything.missing(run, "test", [{"hidden": ("trained",)}]) == {}
+
+
+def test_one_analysis_that_cannot_be_stops_no_other(run, monkeypatch, capsys):
+    asked, ran = [], []
+
+    def dump(one, split, kind, weights):
+        asked.append((split, kind, weights))
+        if kind == "rewrites":
+            raise ValueError("no rewrites: this task has none")
+
+    def run_one(name, words):
+        ran.append((name, words))
+        if name == "robustness":
+            raise ValueError("there are no rewrites")
+
+    monkeypatch.setattr(everything, "dump", dump)
+    monkeypatch.setattr(registry, "run", run_one)
+    needs = {"curves": {}, "probing": NEEDS, "robustness": {"rewrites": ("trained",)}}
+    monkeypatch.setattr(everything, "of_one_run", lambda: needs)
+    everything.run(command_line_arguments(run.path))
+    assert asked == [("test", "hidden", {"random"}), ("test", "rewrites", {"trained"})]
+    assert ran == [(name, [str(run.path)]) for name in needs]
+    out = capsys.readouterr().out
+    assert "[5/5] robustness" in out
+    assert out.splitlines()[-2:] == [
+        "left out: rewrites: no rewrites: this task has none",
+        "left out: robustness: there are no rewrites",
+    ]
+
+
+def command_line_arguments(path):
+    parser = argparse.ArgumentParser()
+    everything.add_arguments(parser)
+    return parser.parse_args([str(path)])
+
+
+def test_every_analysis_of_a_run_says_what_it_needs():
+    found = everything.of_one_run()
+    assert set(found) >= {"curves", "calibration", "probing", "robustness", "attention"}
+    for needs in found.values():
+        assert set(needs) <= set(DUMPS)
+        assert {one for weights in needs.values() for one in weights} <= set(WEIGHTS)
+
+
+def test_a_run_that_is_not_there_is_refused(tmp_path, capsys):
+    refused_by(command_line.main, ["all", str(tmp_path)], capsys, "no run directory")
+
+
+@pytest.mark.slow
+def test_all_of_a_real_run(finished, tmp_path, capsys):
+    copy = shutil.copytree(finished.path, tmp_path / "run")
+    assert command_line.main(["all", str(copy)]) == 0
+    made = {path.stem for path in (copy / "analysis").glob("*.png")}
+    assert made >= {"curves", "calibration", "similarity", "robustness", "attention", "forgetting"}
