@@ -1,5 +1,6 @@
 """Finished runs: finding them, reading them, and what their command lines say."""
 
+import argparse
 import shlex
 from collections import Counter
 from dataclasses import dataclass
@@ -137,3 +138,36 @@ def out_folder(runs: list[Path], out: Path | None) -> Path:
     if out is None and len(runs) > 1:
         raise ValueError("several runs: say with --out DIR where the files about them shall go")
     return runs[0] / "analysis" if out is None else out
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The runs of a command line: their results and names, the split, and where to write."""
+
+    runs: list[Run]
+    results: list[dict]
+    labels: list[str]
+    split: str
+    out: Path
+
+
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    """Add what the analyses of one or more runs take."""
+    parser.add_argument("runs", nargs="+", type=Path, help="finished run directories")
+    parser.add_argument("--split", help="default: test, or validation where there is no test")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="default: RUN/analysis; needed for several runs"
+    )
+
+
+def asked(arguments: argparse.Namespace) -> Asked:
+    """What was asked by the arguments of `add_runs`.
+
+    Raises:
+        ValueError: if a run is missing, not finished or named twice, or --out is missing.
+    """
+    out = out_folder(arguments.runs, arguments.out)
+    runs = [Run(path) for path in arguments.runs]
+    results = [run.read_result() for run in runs]
+    split = arguments.split or scored_split(results[0])
+    return Asked(runs, results, labels_of(results), split, out)

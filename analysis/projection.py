@@ -5,7 +5,6 @@ import csv
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from matplotlib import colormaps
@@ -17,14 +16,14 @@ from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
-from analysis.finished import labels_of, out_folder, scored_split
+from analysis.finished import add_runs, asked
 from analysis.plotting import label_points, save, styled
 from analysis.states import (
     SEED,
     Property,
     compared,
 )
-from tl.runs import Run, Weights, write_atomically, write_json
+from tl.runs import Weights, write_atomically, write_json
 
 MOST_POINTS = 2000  # of all models together
 N_COMPONENTS = 50  # of PCA, before anything else
@@ -246,25 +245,20 @@ def numbers(every: list[Projection], method: str) -> dict:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", type=Path, help="finished runs of one model and data")
+    add_runs(parser)
     parser.add_argument("--method", choices=METHODS, default="tsne", help="default tsne")
     parser.add_argument("--layer", type=int, default=-1, help="0: embeddings (default the last)")
-    parser.add_argument("--split", help="whose dumps are read (default test)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default for one run: RUN/analysis")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    runs = [Run(path) for path in arguments.runs]
-    results = [one.read_result() for one in runs]
-    out = out_folder(arguments.runs, arguments.out)
-    split = arguments.split or scored_split(results[0])
+    given = asked(arguments)
     every = [
         compute(prop, shown, arguments.layer, arguments.method)
-        for prop, shown in compared(runs, split, WEIGHTS)
+        for prop, shown in compared(given.runs, given.split, WEIGHTS)
     ]
-    title = f"{SHOWN[arguments.method]}, one fit for all models: {', '.join(labels_of(results))}"
-    save(figure(every, title), out / "projection.png")
-    write_atomically(out / "projection.csv", coordinates(every))
-    write_json(out / "projection.json", numbers(every, arguments.method))
+    title = f"{SHOWN[arguments.method]}, one fit for all models: {', '.join(given.labels)}"
+    save(figure(every, title), given.out / "projection.png")
+    write_atomically(given.out / "projection.csv", coordinates(every))
+    write_json(given.out / "projection.json", numbers(every, arguments.method))
     text = "\n".join(map(sentence, every))
-    print(f"{text}\nwrote {out / 'projection.png'}, projection.csv and projection.json")
+    print(f"{text}\nwrote {given.out / 'projection.png'}, projection.csv and projection.json")

@@ -1,6 +1,7 @@
 """What every test has: one thread, no network, and tiny models and data on the disk."""
 
 import os
+import shutil
 import signal
 
 import pytest
@@ -75,3 +76,11 @@ def finished(basic, tmp_path_factory):
     from running import trained
 
     return trained([*basic, "--strategy", "full"], tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture(scope="session")
+def dumping(finished, tmp_path_factory):
+    """A copy of it, for dumps."""
+    from tl.runs import Run
+
+    return Run(shutil.copytree(finished.path, tmp_path_factory.mktemp("dumping") / "run"))

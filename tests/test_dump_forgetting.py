@@ -79,26 +79,26 @@ def test_no_run_has_learned_from_the_embedded_texts():
         (PAIRS, {"cosines", "grades"}),
     ],
 )
-def test_source_takes_texts_words_and_pairs(records, keys, finished, tmp_path):
+def test_source_takes_texts_words_and_pairs(records, keys, dumping, tmp_path):
     splits = {"train": records[:1], "validation": records[:1], "test": records}
     folder = write_splits(tmp_path / "other", splits)
-    dump(finished, "source", "--data", str(folder))
-    before, after = both(finished, "source", "other-test")
+    dump(dumping, "source", "--data", str(folder))
+    before, after = both(dumping, "source", "other-test")
     assert {key.partition("/")[0] for key in after} - {"no_language_model"} == keys
     assert all(key.endswith("/other test") for key in after if "/" in key)
     moving = "cosines/other test" if "cosines" in keys else "states/other test"
     assert not np.array_equal(before[moving], after[moving])
 
 
-def test_grades_of_pairs(finished, tmp_path):
+def test_grades_of_pairs(dumping, tmp_path):
     folder = write_splits(tmp_path / "p", {"train": PAIRS, "validation": PAIRS, "test": PAIRS})
-    dump(finished, "source", "--data", str(folder), weights="trained")
-    with np.load(finished.arrays("source", "p-test")) as arrays:
+    dump(dumping, "source", "--data", str(folder), weights="trained")
+    with np.load(dumping.arrays("source", "p-test")) as arrays:
         assert arrays["grades/p test"].tolist() == [2.0, 0.0, 1.0, 2.0, 0.0, 1.0, 2.0]
 
 
-def test_data_without_labels_are_refused(finished, tmp_path, capsys):
+def test_data_without_labels_are_refused(dumping, tmp_path, capsys):
     path = write_jsonl(tmp_path / "bare.jsonl", [{"text": f"day {i}"} for i in range(20)])
-    words = [str(finished.path), "--dump", "source", "--data", str(path)]
+    words = [str(dumping.path), "--dump", "source", "--data", str(path)]
     refused_by(eval.main, words, capsys, "no labels", "text_1, text_2 and label")
     refused_by(eval.main, words[:3], capsys, "--data")

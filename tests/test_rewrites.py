@@ -33,8 +33,8 @@ def dumped(run, *words):
     return found
 
 
-def test_texts_and_rewrites_with_what_the_model_says_of_each(finished):
-    found = dumped(finished, "--rewrites.k", "3")
+def test_texts_and_rewrites_with_what_the_model_says_of_each(dumping):
+    found = dumped(dumping, "--rewrites.k", "3")
     n, m = len(found["texts"]), len(found["rewritten_texts"])
     assert (n, found["k"], found["by"]) == (8, 3, "rules")
     assert m <= 3 * n
@@ -44,7 +44,7 @@ def test_texts_and_rewrites_with_what_the_model_says_of_each(finished):
         new != found["texts"][s]
         for new, s in zip(found["rewritten_texts"], found["source"], strict=True)
     )
-    setup = runs_of.load(finished)
+    setup = runs_of.load(dumping)
     for front in ("", "rewritten_"):
         examples = [setup.task.encode_text(text, "0") for text in found[f"{front}texts"]]
         np.testing.assert_allclose(
@@ -57,12 +57,12 @@ def test_texts_and_rewrites_with_what_the_model_says_of_each(finished):
     np.testing.assert_array_equal(found["rewritten_logits"][hidden], same)
 
 
-def test_a_limit_takes_the_first_texts_and_another_seed_other_rewrites(finished):
-    every = dumped(finished)
-    few = dumped(finished, "--limit", "2")
+def test_a_limit_takes_the_first_texts_and_another_seed_other_rewrites(dumping):
+    every = dumped(dumping)
+    few = dumped(dumping, "--limit", "2")
     assert few["texts"] == every["texts"][:2]
     assert few["rewritten_texts"] == every["rewritten_texts"][: len(few["source"])]
-    other = dumped(finished, "--limit", "2", "--rewrites.seed", "1")
+    other = dumped(dumping, "--limit", "2", "--rewrites.seed", "1")
     assert other["rewritten_texts"] != few["rewritten_texts"]
 
 
@@ -83,15 +83,15 @@ def test_entities_of_rewritten_sentences_are_those_of_their_sources(tagger):
         assert len(found[f"{front}logits"]) == sum(n_words)
 
 
-def test_a_rewriter_whose_rewrites_are_all_refused(finished, monkeypatch, capsys):
+def test_a_rewriter_whose_rewrites_are_all_refused(dumping, monkeypatch, capsys):
     monkeypatch.setattr(RuleRewriter, "rewrite", lambda self, text, k, seed: [Rewrite(text, "x")])
     parts = ["rules left no rewrite of 8 texts", "8 for unchanged", "another rewriter"]
-    refused_by(eval.main, [str(finished.path), "--dump", "rewrites"], capsys, *parts)
+    refused_by(eval.main, [str(dumping.path), "--dump", "rewrites"], capsys, *parts)
 
 
-def test_texts_that_no_rule_knows(finished, monkeypatch, capsys):
+def test_texts_that_no_rule_knows(dumping, monkeypatch, capsys):
     monkeypatch.setattr(RuleRewriter, "rewrite", lambda self, text, k, seed: [])
-    words = [str(finished.path), "--dump", "rewrites"]
+    words = [str(dumping.path), "--dump", "rewrites"]
     refused_by(eval.main, words, capsys, "there was no proposal")
 
 
@@ -111,8 +111,8 @@ def test_other_tasks_are_refused():
         (["--dump", "rewrites", "--rewrites.by", "seq2seq"], ["seq2seq takes 1 models"]),
     ],
 )
-def test_bad_words(words, parts, finished, capsys):
-    refused_by(eval.main, [str(finished.path), *words], capsys, *parts)
+def test_bad_words(words, parts, dumping, capsys):
+    refused_by(eval.main, [str(dumping.path), *words], capsys, *parts)
 
 
 def test_help_lists_the_options_of_dumps_without_their_imports(capsys):

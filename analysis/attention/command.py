@@ -10,9 +10,9 @@ from scipy.special import entr
 from analysis import dumped
 from analysis.attention import bertviz_pages, figures, page
 from analysis.dumped import Arrays
-from analysis.finished import labels_of, out_folder, read
+from analysis.finished import add_runs, asked
 from analysis.plotting import save
-from tl.runs import Run, write_atomically, write_json
+from tl.runs import write_atomically, write_json
 
 NEEDS = {"attention": ("trained", "pretrained")}  # dumps of eval.py
 ROUNDING = 2e-3  # what a row of float16 may lack to 1
@@ -176,10 +176,7 @@ def choose(arrays: Arrays, asked: int | None) -> int:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", type=Path, help="finished run directories")
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="default: RUN/analysis; needed for several runs"
-    )
+    add_runs(parser)
     parser.add_argument("--example", type=int, metavar="N", help="which text to draw, from 0")
     parser.add_argument(
         "--bertviz", type=Path, metavar="DIR",
@@ -191,14 +188,12 @@ def run(arguments: argparse.Namespace) -> None:
     single = len(arguments.runs) == 1
     if not single and arguments.bertviz is not None:
         raise ValueError("--bertviz takes one run")
-    out = out_folder(arguments.runs, arguments.out)
-    runs = [read(Run(path)) for path in arguments.runs]
+    given = asked(arguments)
+    out = given.out
     both = [
-        dumped.read(Run(one.path), "attention", one.split, ("pretrained", "trained"))
-        for one in runs
+        dumped.read(one, "attention", given.split, ("pretrained", "trained")) for one in given.runs
     ]
-    labels = labels_of([one.result for one in runs])
-    loaded = [(label, *maps) for label, maps in zip(labels, both, strict=True)]
+    loaded = [(label, *maps) for label, maps in zip(given.labels, both, strict=True)]
     found = [compute(*one) for one in loaded]
     written = [out / "attention.png", out / "attention.json"]
     save(figures.heads(found), written[0])

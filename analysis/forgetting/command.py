@@ -2,14 +2,13 @@
 
 import argparse
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy.stats import rankdata
 
 from analysis import dumped
 from analysis.dumped import Arrays
-from analysis.finished import Finished, labels_of, out_folder, read
+from analysis.finished import add_runs, asked
 from analysis.forgetting.figure import figure
 from analysis.forgetting.ridge import out_of_fold
 from analysis.plotting import save
@@ -242,16 +241,13 @@ def words(found: Forgetting) -> str:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", type=Path, help="finished run directories")
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="default: RUN/analysis; needed for several runs"
-    )
+    add_runs(parser)
 
 
-def load(finished: Finished) -> tuple[Arrays, Arrays]:
+def load(run: Run, split: str) -> tuple[Arrays, Arrays]:
     """All that was dumped of a run before and after, other data with it."""
-    run, both = Run(finished.path), ("pretrained", "trained")
-    before, after = dumped.read(run, "forgetting", finished.split, both)
+    both = ("pretrained", "trained")
+    before, after = dumped.read(run, "forgetting", split, both)
     names = {p.stem.removesuffix("--pretrained") for p in (run.path / "source").glob("*.npz")}
     for name in sorted(names):
         others = dumped.read(run, "source", name, both)
@@ -260,17 +256,16 @@ def load(finished: Finished) -> tuple[Arrays, Arrays]:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    out = out_folder(arguments.runs, arguments.out)
-    runs = [read(Run(path)) for path in arguments.runs]
-    labels = labels_of([one.result for one in runs])
-    results = [compute(label, *load(one)) for label, one in zip(labels, runs, strict=True)]
-    save(figure(results), out / "forgetting.png")
+    given = asked(arguments)
+    pairs = zip(given.labels, given.runs, strict=True)
+    results = [compute(label, *load(run, given.split)) for label, run in pairs]
+    save(figure(results), given.out / "forgetting.png")
     numbers = [
         {"run": r.label, "missing": r.missing, "words": words(r),
          "changes": [asdict(c) | {"verdict": c.verdict} for c in r.changes]}
         for r in results
     ]  # fmt: skip
-    write_json(out / "forgetting.json", numbers)
+    write_json(given.out / "forgetting.json", numbers)
     for result in results:
         print(f"{result.label}\n\n{table(result)}\n\n{words(result)}\n")
-    print(f"wrote {out / 'forgetting.png'} and forgetting.json")
+    print(f"wrote {given.out / 'forgetting.png'} and forgetting.json")

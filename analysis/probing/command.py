@@ -2,7 +2,6 @@
 
 import argparse
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.finished import labels_of, out_folder, scored_split
+from analysis.finished import add_runs, asked
 from analysis.plotting import COLORS, GREY, INK, SILVER, label_ends, save, styled
 from analysis.probing.probed import Change, Curve, Probed, compute
 from analysis.states import (
@@ -19,7 +18,7 @@ from analysis.states import (
     compared,
 )
 from analysis.text import aligned
-from tl.runs import WEIGHTS, Run, write_json
+from tl.runs import WEIGHTS, write_json
 
 NEEDS = {"hidden": tuple(WEIGHTS)}  # dumps of eval.py
 
@@ -159,19 +158,16 @@ def plain(value: object) -> object:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", type=Path, help="finished runs of one model and data")
-    parser.add_argument("--split", help="whose dumps are read (default test)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default for one run: RUN/analysis")
+    add_runs(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    runs = [Run(path) for path in arguments.runs]
-    results = [one.read_result() for one in runs]
-    out = out_folder(arguments.runs, arguments.out)
-    split = arguments.split or scored_split(results[0])
+    given = asked(arguments)
     torch.set_num_threads(1)  # the products are small: threads would rather wait than work
-    found = [compute(prop, shown) for prop, shown in compared(runs, split, tuple(WEIGHTS))]
-    save(figure(found, ", ".join(labels_of(results))), out / "probing.png")
-    write_json(out / "probing.json", numbers(found))
+    found = [
+        compute(prop, shown) for prop, shown in compared(given.runs, given.split, tuple(WEIGHTS))
+    ]
+    save(figure(found, ", ".join(given.labels)), given.out / "probing.png")
+    write_json(given.out / "probing.json", numbers(found))
     tables = "\n\n".join(map(table, found))
-    print(f"{tables}\n\n{paragraph(found)}\nwrote {out / 'probing.png'} and probing.json")
+    print(f"{tables}\n\n{paragraph(found)}\nwrote {given.out / 'probing.png'} and probing.json")

@@ -2,9 +2,8 @@
 
 import argparse
 from dataclasses import asdict
-from pathlib import Path
 
-from analysis.finished import labels_of, out_folder, scored_split
+from analysis.finished import add_runs, asked
 from analysis.plotting import save
 from analysis.robustness.counts import Estimate
 from analysis.robustness.dump import Failure, read
@@ -120,36 +119,28 @@ def check(run: Run) -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", type=Path, help="finished run directories")
-    parser.add_argument(
-        "--split", help="whose rewrites (default test, or validation where there is no test)"
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="default: RUN/analysis; needed for several runs"
-    )
+    add_runs(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    out = out_folder(arguments.runs, arguments.out)
-    runs = [Run(path) for path in arguments.runs]
-    for one in runs:
+    given = asked(arguments)
+    for one in given.runs:
         check(one)
-    results = [one.read_result() for one in runs]
-    result = results[0]
-    split = arguments.split or scored_split(result)
-    dumps = {label: read(one, split) for label, one in zip(labels_of(results), runs, strict=True)}
+    pairs = zip(given.labels, given.runs, strict=True)
+    dumps = {label: read(one, given.split) for label, one in pairs}
     differences = compare(dumps)
     found = [compute(dump, label) for label, dump in dumps.items()]
     text = "\n".join([*map(words, found), *map(difference, differences)])
+    result = given.results[0]
     title = f"{result['task']}, {result['data_name']}: texts and their rewrites by {found[0].by}"
-    save(figure(found, title), out / "robustness.png")
+    save(figure(found, title), given.out / "robustness.png")
     numbers = {
         "runs": [asdict(one) for one in found],
         "differences": [asdict(d) for d in differences],
     }
-    write_json(out / "robustness.json", numbers | {"split": arguments.split, "words": text})
+    write_json(given.out / "robustness.json", numbers | {"split": given.split, "words": text})
     print(text)
     for one in found:
         print(f"\nthe worst failures of {one.label}:")
         print("\n".join(map(example, one.failures[:N_SHOWN])) or "  none")
-    print(f"\nwrote {out / 'robustness.png'} and robustness.json")
+    print(f"\nwrote {given.out / 'robustness.png'} and robustness.json")

@@ -3,7 +3,6 @@
 import argparse
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from textwrap import fill
 
 import numpy as np
@@ -11,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.finished import labels_of, out_folder, scored_split
+from analysis.finished import add_runs, asked, labels_of
 from analysis.plotting import COLORS, GREY, INK, SILVER, label_ends, save, styled
 from analysis.similarity.cka import cka
 from analysis.states import BEFORE, SEED, read_states
@@ -234,21 +233,16 @@ def collect(
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", type=Path, help="finished runs on one data set")
+    add_runs(parser)
     parser.add_argument(
         "--states", choices=POOLS, default="mean", help="which are compared (default mean)"
     )
-    parser.add_argument("--split", help="whose dumps are read (default test)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default for one run: RUN/analysis")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    runs = [Run(path) for path in arguments.runs]
-    results = [one.read_result() for one in runs]
-    out = out_folder(arguments.runs, arguments.out)
-    split = arguments.split or scored_split(results[0])
-    found = compute(POOLS[arguments.states], *collect(runs, split, arguments.states))
-    title = f"{results[0]['data_name']}, {split}"
-    save(figure(found, title), out / "similarity.png")
-    write_json(out / "similarity.json", numbers(found))
-    print(f"{sentence(found)}\nwrote {out / 'similarity.png'} and similarity.json")
+    given = asked(arguments)
+    found = compute(POOLS[arguments.states], *collect(given.runs, given.split, arguments.states))
+    title = f"{given.results[0]['data_name']}, {given.split}"
+    save(figure(found, title), given.out / "similarity.png")
+    write_json(given.out / "similarity.json", numbers(found))
+    print(f"{sentence(found)}\nwrote {given.out / 'similarity.png'} and similarity.json")
