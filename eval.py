@@ -13,7 +13,6 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,14 +132,18 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _device(args: argparse.Namespace) -> dict[str, object]:
+    return {} if args.device is None else {"device": args.device}
+
+
 def refuse_contradictions(args: argparse.Namespace) -> None:
     """Raise ValueError for options that would have no effect beside the others."""
     refuse_foreign_options(args)
     if not args.dump and (args.limit or args.weights != ("trained",)):
         raise ValueError(f"--limit and --weights belong to --dump; add --dump {'|'.join(DUMPS)}")
     if args.zero_shot:
-        if args.run or args.text or args.dump or not args.data:
-            raise ValueError("--zero-shot takes --data, and no run, --text or --dump")
+        if args.run or args.text or args.dump or args.of or args.device or not args.data:
+            raise ValueError("--zero-shot takes --data; no run, --text, --dump, --of or --device")
         return
     if args.run is None:
         raise ValueError("name a run directory, or add --zero-shot and --data")
@@ -150,8 +153,6 @@ def refuse_contradictions(args: argparse.Namespace) -> None:
         raise ValueError("--of takes --data, and no --text or --dump")
     if args.text and (args.data or args.split or args.dump):
         raise ValueError("--text labels texts; leave out --data, --split and --dump, or --text")
-    if args.data and args.split and Path(args.data).is_file():
-        raise ValueError(f"--data {args.data} is one file, all of it is scored; leave out --split")
 
 
 def load_model(
@@ -161,8 +162,7 @@ def load_model(
     from tl import trained
 
     run = Run(Path(args.run))
-    changes = {} if args.device is None else {"device": args.device}
-    setup = trained.load(run, dataset, weights, **changes)
+    setup = trained.load(run, dataset, weights, **_device(args))
     if weights == "trained" and not run.result.is_file():
         print(
             "note: the run has not finished; these are the weights of its best epoch so far",
@@ -182,10 +182,7 @@ def label_texts(args: argparse.Namespace) -> None:
         {"text": text} | setup.task.readable(text, example, rows)
         for text, example, rows in zip(args.text, examples, logits, strict=True)
     ]
-    if args.json:
-        print(json.dumps(answers, ensure_ascii=False))
-        return
-    for answer in answers:
+    for answer in [answers] if args.json else answers:
         print(json.dumps(answer, ensure_ascii=False))
 
 
@@ -228,11 +225,14 @@ def choose_data(
         run: the run.
         load: reads --data in a dump's own form; None: they are data of the run's task.
     """
+    from tl import trained
     from tl.build import load_data
     from tl.data import sources
     from tl.data.records import Dataset
 
     if args.data is not None and Path(args.data).is_file() and load is None:
+        if args.split:
+            raise ValueError(f"all of the file {args.data} is scored; leave out --split")
         path = Path(args.data).resolve()
         name = f"{path.parent.name}-{path.stem}"
         records = sources.load_file(path, config.task, config.encoding)
@@ -240,7 +240,7 @@ def choose_data(
     if load is not None:
         dataset = load(args.data, config.encoding)
     elif args.data is not None:
-        dataset = load_data(replace(config, data=args.data, train_size=None))
+        dataset = trained.load_other_data(config, args.data)
     else:
         dataset = load_data(config)
         if dataset.fingerprint != run.read_env()["data_fingerprint"]:
@@ -269,10 +269,13 @@ def score_other_ability(args: argparse.Namespace) -> None:
     from tl.tables import aligned
     from tl.trained import score_ability
 
-    path, before, after = score_ability(Run(Path(args.run)), args.of, args.data, args.split)
+    run = Run(Path(args.run))
+    path, before, after = score_ability(run, args.of, args.data, args.split, **_device(args))
     names = [name for name in after if not name.endswith("/support")]
     rows = [[n, *(f"{s[n]:.4f}" if n in s else "-" for s in (before, after))] for n in names]
     print(aligned([["score", "before", "after"], *rows]) + f"\n\nwrote {path}")
+    if args.json:
+        print(json.dumps({"of": args.of, "before": before, "after": after}))
 
 
 def ask_untrained(args: argparse.Namespace) -> None:

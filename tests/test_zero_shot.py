@@ -145,7 +145,9 @@ def test_the_command_line(sentiment_folder, masked, capsys):
 
 BAD = {
     "no data": (["--zero-shot"], "--zero-shot takes --data"),
-    "a run too": (["run", "--zero-shot", "--data", "DATA"], "and no run"),
+    "a run's option": (["--zero-shot", "--data", "DATA", "--device", "cpu"], "--of or --device"),
+    "another task": (["--zero-shot", "--data", "DATA", "--of", "ner"], "--of or --device"),
+    "a run too": (["run", "--zero-shot", "--data", "DATA"], "no run"),
     "nothing": ([], "name a run directory, or add --zero-shot"),
     "a template for a run": (["run", "--template", "x"], "belong to --zero-shot"),
     "an unknown class": (

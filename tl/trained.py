@@ -53,8 +53,22 @@ def load(
     return setup
 
 
+def load_other_data(config: Config, data: str) -> Dataset:
+    """All of another data set, read as the run reads its own.
+
+    Raises:
+        ValueError: if the run has not one data set, but one for each of its tasks.
+    """
+    if own := getattr(config.task_options, "data", ()):
+        raise ValueError(
+            f"the members of this run have data of their own ({', '.join(own)}) and are scored on "
+            "those; leave out --data"
+        )
+    return load_data(replace(config, data=data, train_size=None))
+
+
 def score_ability(
-    run: Run, of: str, data: str, split: str | None = None
+    run: Run, of: str, data: str, split: str | None = None, **changes: object
 ) -> tuple[Path, Scores, Scores]:
     """Score a model in text form on another task, untrained and as it was trained.
 
@@ -63,16 +77,17 @@ def score_ability(
         of: the task that is put in words, "classification" or "ner".
         data: of that task.
         split: see `Dataset.choose_split`.
+        changes: options to take instead of the run's, as device="cpu".
 
     Returns:
         where the scores were written, the scores before and those after.
     """
-    config = config_of(run)
+    config = replace(config_of(run), **changes)
     if not hasattr(config.task_options, "of"):
         raise ValueError(f"{run.path} is no run of --task instruction: it has one ability only")
     options = replace(config.task_options, of=of, template="")
-    config = replace(config, data=data, train_size=None, task_options=options)
-    dataset = load_data(config)
+    config = replace(config, task_options=options)
+    dataset = load_other_data(config, data)
     split = dataset.choose_split(split)
     setup = build(config, dataset)
     examples = setup.task.examples(split)

@@ -63,11 +63,12 @@ def test_from_runs_to_the_report(tmp_path, sentiment_folder, capsys):
     run = trained(words, tmp_path / "runs")
     report_words = ["abilities", str(run.path)]
     refused_by(command_line.main, report_words, capsys, "first: python eval.py", "--of")
-    assert (
-        eval.main([str(run.path), "--of", "classification", "--data", str(sentiment_folder)]) == 0
-    )
+    asked = [str(run.path), "--of", "classification", "--data", str(sentiment_folder)]
+    assert eval.main([*asked, "--json"]) == 0
     (path,) = (run.path / "evaluations").iterdir()
     written = json.loads(path.read_text())
+    shown = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert shown == {name: written[name] for name in ("of", "before", "after")}
     assert written["metric"] == "f1_macro"
     assert {"accuracy", "f1_macro"} <= written["before"].keys() & written["after"].keys()
     capsys.readouterr()

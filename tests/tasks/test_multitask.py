@@ -213,6 +213,8 @@ def test_using_a_run_on_one_tasks_data_or_a_text_is_refused(folders, tmp_path, c
     assert "a text is labelled by one task" in capsys.readouterr().err
     assert eval.main([str(run.path), "--data", str(folders["ner"] / "test.jsonl")]) == 2
     assert "do not say whose they are" in capsys.readouterr().err
+    assert eval.main([str(run.path), "--data", str(folders["ner"])]) == 2
+    assert "data of their own" in capsys.readouterr().err
 
 
 def test_tiny_examples_know_no_task():
