@@ -87,6 +87,16 @@ def test_tensors_without_memory_take_what_real_ones_take(variant, family, dtype)
         assert found["activations"] - kept["activations"] == beside
 
 
+def test_what_gets_no_gradient_takes_none():
+    setup = setup_of()
+    batch, before = batch_of(setup), plain()["gradients"]
+    setup.model.register_parameter("unused", nn.Parameter(torch.zeros(10)))
+    optimizer = torch.optim.AdamW(setup.model.parameters())
+    assert predicted(setup, batch)["gradients"] == before
+    assert in_bytes(ledger.measured(setup, batch, optimizer))["gradients"] == before
+    assert all(p.grad is None for p in setup.model.parameters())
+
+
 def test_the_parts_by_formula():
     """Full fine-tuning in bfloat16: 4 bytes of weight, 4 of gradient, 8 of moments, 2 of copy."""
     setup = setup_of(dtype=HALF)

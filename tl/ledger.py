@@ -209,16 +209,18 @@ def measured(setup: Setup, batch: Batch, optimizer: torch.optim.Optimizer) -> Le
         activations = saved_for_backward_mib(lambda: setup.share(batch))
     found = {
         "weights": _mib({*model.parameters(), *model.buffers()}),
-        "gradients": _mib(learns),
         "optimizer": _mib(x for state in optimizer.state.values() for x in state.values()),
         "activations": activations,
     }
-    if setup.device.type == "cuda":
+    if setup.device.type != "cuda":
+        setup.share(batch).backward()
+        found["gradients"] = _mib(p.grad for p in learns if p.grad is not None)
+    else:
         gauge = Allocator(setup.device)
         walked = walk(gauge, lambda: setup.share(batch), learns, n_walked(setup))
-        model.zero_grad(set_to_none=True)
         in_mib = {name: n_bytes / MIB for name, n_bytes in walked.items()}
         found |= in_mib | {"copies": in_mib["held"] - activations}
+    model.zero_grad(set_to_none=True)
     return _in_order(found)
 
 
