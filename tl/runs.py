@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -213,7 +213,9 @@ def start(run: Run, config_json: str, environment: dict) -> None:
         write_json(run.env, environment)
         write_atomically(run.config, config_json.encode())  # last: now it is a run
     except OSError:
-        shutil.rmtree(run.path)
+        run.env.unlink(missing_ok=True)
+        with suppress(OSError):  # the lock, or something that is not ours, is in it
+            run.path.rmdir()
         raise
 
 
