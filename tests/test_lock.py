@@ -121,7 +121,7 @@ def test_a_lock_that_was_removed_in_between_is_not_taken_for_one(tmp_path, monke
 
 def test_of_many_that_want_it_one_has_it_at_a_time(tmp_path):
     """Each of six processes takes it as often as it can; two inside would find each other."""
-    inside, twice = tmp_path / "inside", tmp_path / "twice"
+    inside, twice, lost = (tmp_path / name for name in ("inside", "twice", "lost"))
 
     def contend():
         end = time.monotonic() + 0.3
@@ -133,9 +133,12 @@ def test_of_many_that_want_it_one_has_it_at_a_time(tmp_path):
                     except FileExistsError:
                         twice.touch()
                     inside.unlink()
-            except (ValueError, FileNotFoundError):
+            except ValueError:
                 pass
+            except FileNotFoundError:  # the directory was removed in between, or the lock
+                lost.touch()
 
     for number in [child(contend) for _ in range(6)]:
         os.waitpid(number, 0)
     assert not twice.exists()
+    assert not lost.exists()

@@ -50,7 +50,11 @@ def only_writer(directory: Path, lock: Path) -> Iterator[None]:
 
 def _acquire(directory: Path, lock: Path) -> TextIO:
     while True:
-        file = lock.open("a+", encoding="utf-8")
+        try:
+            file = lock.open("a+", encoding="utf-8")
+        except FileNotFoundError:  # whoever made the directory has removed it again
+            directory.mkdir(parents=True, exist_ok=True)
+            continue
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -63,9 +67,10 @@ def _acquire(directory: Path, lock: Path) -> TextIO:
             ) from None
         # Its last holder may have removed the file between our two calls: then we hold a lock on
         # nothing, while the next process makes and locks a new file.
-        if lock.exists() and os.path.samestat(os.fstat(file.fileno()), lock.stat()):
-            file.truncate(0)
-            return file
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+                file.truncate(0)
+                return file
         file.close()
 
 
