@@ -102,3 +102,7 @@ def test_data_without_labels_are_refused(dumping, tmp_path, capsys):
     words = [str(dumping.path), "--dump", "source", "--data", str(path)]
     refused_by(eval.main, words, capsys, "no labels", "text_1, text_2 and label")
     refused_by(eval.main, words[:3], capsys, "--data")
+    one = write_jsonl(tmp_path / "one.jsonl", [{"text": f"{i}", "label": "x"} for i in range(20)])
+    refused_by(
+        eval.main, [*words[:4], str(one)], capsys, "one.jsonl test, the first 3", "one label"
+    )

@@ -36,18 +36,21 @@ GRADES = {  # of pairs whose labels are words: how much the two texts have in co
 MOST_WORDS = 4000  # of a group whose words are labelled
 
 
-def task_over(setup: Setup, name: str, records: list[Record], **columns: str) -> Task:
+def task_over(
+    setup: Setup, name: str, records: list[Record], title: str = "", **columns: str
+) -> Task:
     """A task that encodes other records with the tokenizer, and the length limit, of a run.
 
     Args:
         setup: the run.
         name: of the task.
         records: all of them; they are its split "train".
+        title: what messages call them, if not by the name of the task.
         columns: options of the task.
     """
     task = resolve(TASKS, name, "task")
     options = task.Options(max_length=setup.config.task_options.max_length, **columns)
-    made = task(options, Dataset(name, {"train": records}), setup.task.tokenizer)
+    made = task(options, Dataset(title or name, {"train": records}), setup.task.tokenizer)
     made.prepare(setup.model.backbone)
     return made
 

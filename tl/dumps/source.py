@@ -49,7 +49,7 @@ def collect(setup: Setup, dataset: Dataset, split: str, limit: int) -> dict[str,
             "tokens and ner_tags"
         )
     task = "classification" if labelled else "ner"
-    made = task_over(setup, task, records)
+    made = task_over(setup, task, records, title=f"{group}, the first {len(records)}")
     examples = made.examples("train")
     return Losses(setup).of(examples, group) | labelled_states(setup, made, examples, group)
 
