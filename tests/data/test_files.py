@@ -1,5 +1,6 @@
 """JSON and CSV as records, and the bytes below them."""
 
+import csv
 import math
 
 import pytest
@@ -109,6 +110,18 @@ def test_one_column(tmp_path):
 def test_long_field(tmp_path):
     text = "a" * 200_000  # the standard library's limit is 131,072
     assert rows(tmp_path, f"text,label\n{text},x\n") == [{"text": text, "label": "x"}]
+
+
+def test_a_header_may_be_as_long_as_an_article(tmp_path):
+    """It is looked at before anything else is: to find the delimiter."""
+    before = csv.field_size_limit(131_072)
+    path = tmp_path / "wide.csv"
+    path.write_text(f"{'a' * 200_000},label\nx,y\n")
+    try:
+        (record,) = read_csv(path, "utf-8")
+    finally:
+        csv.field_size_limit(before)
+    assert record == {"a" * 200_000: "x", "label": "y"}
 
 
 @pytest.mark.parametrize(

@@ -86,9 +86,9 @@ def read_csv(path: Path, encoding: str) -> list[Record]:
         ValueError: a row with too few or too many fields, a stray quote, a repeated column.
     """
     text = read_text(path, encoding)
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text)
     # The default limit of 131,072 characters per field is shorter than some articles.
     csv.field_size_limit(max(len(text), csv.field_size_limit()))
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] | None = None
     records = []
