@@ -1,9 +1,11 @@
 """What a run said of a split, read and checked; and which examples may teach a map."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
+from analysis import dumped
 from tl.runs import Run
 
 HALF = "half"
@@ -41,8 +43,7 @@ def members(run: Run, split: str) -> tuple[str | None, ...]:
         ValueError: if the run is not finished, has no predictions of the split, or writes texts.
     """
     run.read_result()
-    with np.load(_file(run, split)) as arrays:
-        keys = list(arrays)
+    keys = list(dumped.load(_file(run, split)))
     found = tuple(dict.fromkeys(k.partition("/")[0] for k in keys if k.endswith("/logits")))
     if not found and "logits" not in keys:
         raise ValueError(
@@ -52,14 +53,14 @@ def members(run: Run, split: str) -> tuple[str | None, ...]:
     return found or (None,)
 
 
-def _file(run: Run, split: str) -> str:
+def _file(run: Run, split: str) -> Path:
     path = run.arrays("predictions", split)
     if not path.is_file():
         raise ValueError(
             f"{run.path} has no predictions/{split}.npz; first: "
             f"python eval.py {run.path} --split {split}"
         )
-    return str(path)
+    return path
 
 
 def read(run: Run, split: str, member: str | None = None) -> Predictions:
@@ -75,8 +76,9 @@ def read(run: Run, split: str, member: str | None = None) -> Predictions:
             raise ValueError(f"{run.path} is a run of one task; leave out --member {member}")
         raise ValueError(f"{run.path} is a run of several tasks; choose --member of: {options}")
     mark = "" if member is None else f"{member}/"
-    with np.load(_file(run, split)) as file:
-        arrays = {key.removeprefix(mark): file[key] for key in file if key.startswith(mark)}
+    needed = [mark + name for name in ("ids", "labels", "logits", "label_names")]
+    whole = dumped.load(_file(run, split), *needed)
+    arrays = {key.removeprefix(mark): whole[key] for key in whole if key.startswith(mark)}
     found = Predictions(
         split=split,
         ids=arrays["ids"],

@@ -247,7 +247,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def load(run: Run, split: str) -> tuple[Arrays, Arrays]:
     """All that was dumped of a run before and after, other data with it."""
     both = ("pretrained", "trained")
-    before, after = dumped.read(run, "forgetting", split, both)
+    before, after = dumped.read(run, "forgetting", split, both, "own", "domain")
     names = {p.stem.removesuffix("--pretrained") for p in (run.path / "source").glob("*.npz")}
     for name in sorted(names):
         others = dumped.read(run, "source", name, both)
