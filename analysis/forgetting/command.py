@@ -197,6 +197,7 @@ def pair_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
     lengths = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
     with np.errstate(invalid="ignore"):  # a draw of pairs of one grade
         scores = (x * y).sum(axis=1) / lengths
+    scores[~x.any(axis=1)] = 0.0  # a model that finds all pairs alike ranks none
     return Score(float(scores[0]), n, 0.0), scores[1:]
 
 
