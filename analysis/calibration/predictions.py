@@ -9,6 +9,7 @@ from analysis import dumped
 from tl.runs import Run
 
 HALF = "half"
+TASKS = ("classification", "ner", "multitask")  # of which some members may write texts
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,13 @@ def members(run: Run, split: str) -> tuple[str | None, ...]:
     Raises:
         ValueError: if the run is not finished, has no predictions of the split, or writes texts.
     """
-    run.read_result()
-    keys = list(dumped.load(_file(run, split)))
+    task = run.read_result()["task"]
+    keys = list(dumped.load(_file(run, split))) if task in TASKS else []
     found = tuple(dict.fromkeys(k.partition("/")[0] for k in keys if k.endswith("/logits")))
     if not found and "logits" not in keys:
         raise ValueError(
-            f"{run.path} is a run of {run.read_result()['task']}: it writes texts, and has no "
-            "probabilities of classes. Calibration is asked of classification, ner and multitask"
+            f"{run.path} is a run of {task}: it writes texts, and has no probabilities of "
+            f"classes. Calibration is asked of {', '.join(TASKS)}"
         )
     return found or (None,)
 
