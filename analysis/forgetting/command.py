@@ -27,7 +27,7 @@ WHAT = {
 
 ROLES = {
     "target": "of what it was trained for",
-    "domain": "of other tasks on texts of that kind",
+    "domain": "of new texts of that kind, whatever is asked of them",
     "control": "of the rest",
 }
 SAID = {
