@@ -1,10 +1,43 @@
-"""Arrays that `eval.py --dump` wrote for a run, or the command that writes them."""
+"""Arrays that `eval.py` wrote for a run, or the command that writes them."""
+
+import zipfile
+from pathlib import Path
 
 import numpy as np
 
 from tl.runs import Run, Weights
 
 Arrays = dict[str, np.ndarray]
+# What numpy raises for files that are torn, or are none of several arrays.
+UNREADABLE = (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, TypeError)
+
+
+def load(path: Path, *needed: str, others: bool = True) -> Arrays:
+    """The arrays of an .npz.
+
+    Args:
+        path: of the file.
+        needed: names of those that must be there.
+        others: whether the others are read too.
+
+    Raises:
+        ValueError: if the file cannot be read, or lacks an array.
+    """
+    try:
+        with np.load(path) as arrays:
+            names = list(arrays)
+            found = {name: arrays[name] for name in names if others or name in needed}
+    except UNREADABLE:
+        raise ValueError(
+            f"{path} is damaged, or no file of arrays; delete it, and write it again with eval.py"
+        ) from None
+    missing = [name for name in needed if name not in names]
+    if missing:
+        raise ValueError(
+            f"{path} has no {missing[0]}, only {', '.join(names)}; either the task has none, "
+            "or the dump is of an earlier version and must be written again"
+        )
+    return found
 
 
 def require(run: Run, kind: str, split: str, weights: tuple[Weights, ...]) -> None:
@@ -18,11 +51,13 @@ def require(run: Run, kind: str, split: str, weights: tuple[Weights, ...]) -> No
         )
 
 
-def read(run: Run, kind: str, split: str, weights: tuple[Weights, ...]) -> list[Arrays]:
-    """A dump of each of these weights; ValueError if one was not made yet."""
+def read(
+    run: Run, kind: str, split: str, weights: tuple[Weights, ...], *needed: str
+) -> list[Arrays]:
+    """A dump of each of these weights, with the arrays that are needed.
+
+    Raises:
+        ValueError: if one was not made yet, or cannot be used.
+    """
     require(run, kind, split, weights)
-    found = []
-    for one in weights:
-        with np.load(run.arrays(kind, split, one)) as arrays:
-            found.append(dict(arrays))
-    return found
+    return [load(run.arrays(kind, split, one), *needed) for one in weights]

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from analysis import registry
+from analysis.finished import scored_split
 from tl.runs import Run
 
 EVAL = Path(__file__).parents[1] / "eval.py"
@@ -61,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     directory = Run(arguments.run)
-    split = list(directory.read_result()["scores"])[-1]
+    split = scored_split(directory.read_result())
     out = [] if arguments.out is None else ["--out", str(arguments.out)]
     analyses = of_one_run()
     lacking = missing(directory, split, list(analyses.values()))

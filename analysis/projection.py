@@ -99,7 +99,8 @@ def compute(prop: Property, shown: dict[str, np.ndarray], layer: int, method: st
         method: of METHODS.
 
     Raises:
-        ValueError: if there is no such layer, one class only, or too few rows.
+        ValueError: if there is no such layer, one class only, too few rows, or no difference
+            between the states of a model.
     """
     n, n_layers, _ = next(iter(shown.values())).shape
     if not -n_layers <= layer < n_layers:
@@ -116,6 +117,7 @@ def compute(prop: Property, shown: dict[str, np.ndarray], layer: int, method: st
     states = {
         name: all_layers[rows, layer].astype(np.float64) for name, all_layers in shown.items()
     }
+    check_spread(prop.name, layer % n_layers, states)
     points = METHODS[method](reduced(np.concatenate(list(states.values()))))
     own = np.split(points, len(states))
     clouds = [
@@ -126,6 +128,19 @@ def compute(prop: Property, shown: dict[str, np.ndarray], layer: int, method: st
         prop.name, layer % n_layers, prop.label_names, labels, prop.examples[rows],
         float(np.square(shares).sum()), tuple(clouds),
     )  # fmt: skip
+
+
+def check_spread(name: str, layer: int, states: dict[str, np.ndarray]) -> None:
+    """Raise ValueError for a model whose states are all equal: t-SNE divides by their spread.
+
+    So are those of the first token in layer 0, which is the same in all texts.
+    """
+    for model, h in states.items():
+        if not np.ptp(h, axis=0).any():
+            raise ValueError(
+                f"{name}, layer {layer}, {model}: all {len(h)} states are equal, so that there is "
+                "nothing to project"
+            )
 
 
 def reduced(X: np.ndarray) -> np.ndarray:
@@ -252,13 +267,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     given = asked(arguments)
-    every = [
-        compute(prop, shown, arguments.layer, arguments.method)
-        for prop, shown in compared(given.runs, given.split, WEIGHTS)
-    ]
+    every, refused = [], []
+    for prop, shown in compared(given.runs, given.split, WEIGHTS):
+        try:
+            every.append(compute(prop, shown, arguments.layer, arguments.method))
+        except ValueError as error:
+            refused.append(str(error))
+    if not every:
+        raise ValueError("; ".join(dict.fromkeys(refused)))
     title = f"{SHOWN[arguments.method]}, one fit for all models: {', '.join(given.labels)}"
     save(figure(every, title), given.out / "projection.png")
     write_atomically(given.out / "projection.csv", coordinates(every))
     write_json(given.out / "projection.json", numbers(every, arguments.method))
     text = "\n".join(map(sentence, every))
+    for reason in refused:
+        print(f"left out: {reason}")
     print(f"{text}\nwrote {given.out / 'projection.png'}, projection.csv and projection.json")

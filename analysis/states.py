@@ -45,14 +45,8 @@ class Property:
 
 def read_arrays(path: Path, *names: str) -> list[np.ndarray]:
     """Some arrays of an .npz; ValueError if it lacks one."""
-    with np.load(path) as arrays:
-        missing = [name for name in names if name not in arrays]
-        if missing:
-            raise ValueError(
-                f"{path} has no {missing[0]}, only {', '.join(arrays)}; either the task has none, "
-                "or the dump is of an earlier version and must be written again"
-            )
-        return [arrays[name] for name in names]
+    found = dumped.load(path, *names, others=False)
+    return [found[name] for name in names]
 
 
 def read_states(
@@ -101,19 +95,32 @@ def own_properties(run: Run, split: str, weights: tuple[Weights, ...]) -> list[P
         raise ValueError(f"{path} is missing; first: python eval.py {run.path} --split {split}")
     ids, labels, names = read_arrays(path, "ids", "labels", "label_names")
     (kept,) = read_arrays(run.arrays("hidden", split, weights[0]), "ids")
-    rows = np.isin(ids, kept)  # a dump holds the first examples of a split
-    ids, labels = ids[rows], labels[rows]
     if task == "ner":
         _, states = read_states(run, "hidden", split, weights, "word_states")
         (pieces,) = read_arrays(run.arrays("hidden", split, weights[0]), "word_pieces")
+        ids, labels = first_rows(path, ids, labels, len(pieces), kept)
         kinds = np.array([name.partition("-")[2] or "O" for name in names])[labels]
         return [entities(kinds, data, ids, pieces, states)]
+    ids, labels = first_rows(path, ids, labels, len(kept), kept)
     found = []
     for pool, shown in (("mean", "mean of the tokens"), ("first", "first token")):
         _, states = read_states(run, "hidden", split, weights, pool)
         name = f"label of {data}, {shown}"
         found.append(Property(name, tuple(map(str, names)), labels, ids, None, states))
     return found
+
+
+def first_rows(
+    path: Path, ids: np.ndarray, labels: np.ndarray, n: int, kept: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ids and labels of the first n rows of predictions: a dump holds those of a split.
+
+    Raises:
+        ValueError: if they are not of the examples `kept` that were dumped.
+    """
+    if len(ids) < n or not np.isin(ids[:n], kept).all():
+        raise ValueError(f"{path} is of other examples than the states; write both again")
+    return ids[:n], labels[:n]
 
 
 def entities(
@@ -172,9 +179,7 @@ def word_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
                 f"{','.join(weights)}"
             )
         ids, states = read_states(run, "words", path.stem, weights, "word_states")
-        with np.load(path) as arrays:
-            known = {name: arrays[name] for name in ("forms", "upos", "depth", "entity")
-                     if name in arrays}  # fmt: skip
+        known = dumped.load(path, "forms")
         forms = np.char.lower(known["forms"])
         data = path.stem.rpartition("-")[0]
         if "upos" in known:

@@ -68,6 +68,29 @@ def test_gradient_norms_are_those_of_the_groups():
     assert monitor.gradients() == pytest.approx(expected, rel=1e-5)
 
 
+def test_gradient_norms_of_two_layers_counted_by_hand():
+    """G1: layers of halves, 3 -> 3 -> 1, an input of ones, the output as the loss.
+
+    The states are 1.5 each and come back with 0.5: gradients are 0.5 nine times, and 1.5 three
+    times. What is frozen has no norm, and both together are the norm that is clipped.
+    """
+    layers = [nn.Linear(3, 3, bias=False), nn.Linear(3, 1, bias=False), nn.Linear(3, 3, bias=False)]
+    for layer in layers:
+        nn.init.constant_(layer.weight, 0.5)
+    layers[2].requires_grad_(False)
+    groups = [
+        ParamGroup(f"layer{i}", [*layer.parameters()], 1.0, 0.0) for i, layer in enumerate(layers)
+    ]
+    states = layers[0](layers[2](torch.full((1, 3), 2 / 3)))  # of ones, behind the frozen layer
+    for _ in range(2):  # gradients add up over micro-batches
+        (layers[1](states).sum() / 2).backward(retain_graph=True)
+    found = Monitor(groups).gradients()
+    expected = {"grad_norm/layer0": 1.5, "grad_norm/layer1": 3 * math.sqrt(0.75)}
+    assert found == pytest.approx(expected, abs=1e-6)
+    total = nn.utils.clip_grad_norm_([p for layer in layers for p in layer.parameters()], 1.0)
+    assert math.sqrt(sum(x**2 for x in found.values())) == pytest.approx(float(total), abs=1e-6)
+
+
 def test_what_is_held_back_has_drift_zero_and_no_update():
     model, _, step = stepped("full")
     model.backbone.blocks[0].module.requires_grad_(False)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from running import FULL, equal_bits, files, refused
@@ -14,7 +15,7 @@ from tiny import sentiment_records, write_splits
 import train
 from tl.checkpoint.state import read_state, save_state
 from tl.lock import only_writer
-from tl.runs import Run
+from tl.runs import WEIGHTS, Run, write_arrays
 
 
 @pytest.fixture
@@ -55,6 +56,16 @@ def test_a_resume_may_repeat_what_the_run_has(unfinished_run, basic, finished, c
     words = ["--resume", str(unfinished_run.path), *basic, *FULL, "--epochs", "2", "--json"]
     assert train.main(words) == 0
     assert equal_bits(unfinished_run, finished)
+
+
+def test_what_was_dumped_before_the_end_is_gone_at_the_end(unfinished_run):
+    """Of weights that have changed since; those before training have not."""
+    for weights in WEIGHTS:
+        write_arrays(unfinished_run.arrays("hidden", "test", weights), {"x": np.zeros(1)})
+    assert train.main(["--resume", str(unfinished_run.path)]) == 0
+    kept = {path.stem for path in (unfinished_run.path / "hidden").iterdir()}
+    assert kept == {"test--pretrained", "test--random"}
+    assert unfinished_run.arrays("predictions", "validation").is_file()
 
 
 def test_a_run_that_is_being_written_is_refused(unfinished_run, basic, capsys):

@@ -10,7 +10,7 @@ from tl.dead import dead
 from tl.device import peak_mib
 from tl.evaluate import evaluate
 from tl.loop import Trainer
-from tl.runs import Run, write_arrays, write_json
+from tl.runs import Run, remove_arrays, write_arrays, write_json
 from tl.tables import result_markdown
 
 Draw = Callable[[Run, dict], list[Path]]
@@ -27,6 +27,7 @@ def finish(trainer: Trainer, draw: Draw) -> dict:
         the content of `result.json`.
     """
     setup, run = trainer.setup, trainer.run
+    remove_arrays(run)
     scores = {}
     for split in trainer.held_out:
         examples = trainer.splits[split]

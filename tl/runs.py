@@ -235,6 +235,14 @@ def clear(run: Run) -> None:
     run.config.unlink()
 
 
+def remove_arrays(run: Run) -> None:
+    """Remove what was dumped of a run that was not finished: its weights have changed since."""
+    others = tuple(f"--{name}" for name in WEIGHTS if name != "trained")
+    for path in run.path.glob("*/*.npz"):
+        if not path.stem.endswith(others):
+            path.unlink()
+
+
 def remove_partial(run: Run) -> None:
     """Remove what a killed process had not finished writing."""
     for path in run.path.rglob(f"*{PARTIAL}"):

@@ -14,6 +14,7 @@ from analysis.finished import add_runs, asked
 from analysis.plotting import save
 from tl.runs import write_atomically, write_json
 
+ARRAYS = ("ids", "tokens", "maps")  # of each dump
 NEEDS = {"attention": ("trained", "pretrained")}  # dumps of eval.py
 ROUNDING = 2e-3  # what a row of float16 may lack to 1
 READABLE = range(8, 25)  # tokens of the example that is drawn, where there is such a one
@@ -191,7 +192,8 @@ def run(arguments: argparse.Namespace) -> None:
     given = asked(arguments)
     out = given.out
     both = [
-        dumped.read(one, "attention", given.split, ("pretrained", "trained")) for one in given.runs
+        dumped.read(one, "attention", given.split, ("pretrained", "trained"), *ARRAYS)
+        for one in given.runs
     ]
     loaded = [(label, *maps) for label, maps in zip(given.labels, both, strict=True)]
     found = [compute(*one) for one in loaded]

@@ -1,12 +1,15 @@
 """What a run said of a split, read and checked; and which examples may teach a map."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
+from analysis import dumped
 from tl.runs import Run
 
 HALF = "half"
+TASKS = ("classification", "ner", "multitask")  # of which some members may write texts
 
 
 @dataclass(frozen=True)
@@ -40,26 +43,25 @@ def members(run: Run, split: str) -> tuple[str | None, ...]:
     Raises:
         ValueError: if the run is not finished, has no predictions of the split, or writes texts.
     """
-    run.read_result()
-    with np.load(_file(run, split)) as arrays:
-        keys = list(arrays)
+    task = run.read_result()["task"]
+    keys = list(dumped.load(_file(run, split))) if task in TASKS else []
     found = tuple(dict.fromkeys(k.partition("/")[0] for k in keys if k.endswith("/logits")))
     if not found and "logits" not in keys:
         raise ValueError(
-            f"{run.path} is a run of {run.read_result()['task']}: it writes texts, and has no "
-            "probabilities of classes. Calibration is asked of classification, ner and multitask"
+            f"{run.path} is a run of {task}: it writes texts, and has no probabilities of "
+            f"classes. Calibration is asked of {', '.join(TASKS)}"
         )
     return found or (None,)
 
 
-def _file(run: Run, split: str) -> str:
+def _file(run: Run, split: str) -> Path:
     path = run.arrays("predictions", split)
     if not path.is_file():
         raise ValueError(
             f"{run.path} has no predictions/{split}.npz; first: "
             f"python eval.py {run.path} --split {split}"
         )
-    return str(path)
+    return path
 
 
 def read(run: Run, split: str, member: str | None = None) -> Predictions:
@@ -75,8 +77,9 @@ def read(run: Run, split: str, member: str | None = None) -> Predictions:
             raise ValueError(f"{run.path} is a run of one task; leave out --member {member}")
         raise ValueError(f"{run.path} is a run of several tasks; choose --member of: {options}")
     mark = "" if member is None else f"{member}/"
-    with np.load(_file(run, split)) as file:
-        arrays = {key.removeprefix(mark): file[key] for key in file if key.startswith(mark)}
+    needed = [mark + name for name in ("ids", "labels", "logits", "label_names")]
+    whole = dumped.load(_file(run, split), *needed)
+    arrays = {key.removeprefix(mark): whole[key] for key in whole if key.startswith(mark)}
     found = Predictions(
         split=split,
         ids=arrays["ids"],

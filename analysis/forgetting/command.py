@@ -27,7 +27,7 @@ WHAT = {
 
 ROLES = {
     "target": "of what it was trained for",
-    "domain": "of other tasks on texts of that kind",
+    "domain": "of new texts of that kind, whatever is asked of them",
     "control": "of the rest",
 }
 SAID = {
@@ -197,6 +197,7 @@ def pair_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
     lengths = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
     with np.errstate(invalid="ignore"):  # a draw of pairs of one grade
         scores = (x * y).sum(axis=1) / lengths
+    scores[~x.any(axis=1)] = 0.0  # a model that finds all pairs alike ranks none
     return Score(float(scores[0]), n, 0.0), scores[1:]
 
 
@@ -247,7 +248,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def load(run: Run, split: str) -> tuple[Arrays, Arrays]:
     """All that was dumped of a run before and after, other data with it."""
     both = ("pretrained", "trained")
-    before, after = dumped.read(run, "forgetting", split, both)
+    before, after = dumped.read(run, "forgetting", split, both, "own", "domain")
     names = {p.stem.removesuffix("--pretrained") for p in (run.path / "source").glob("*.npz")}
     for name in sorted(names):
         others = dumped.read(run, "source", name, both)

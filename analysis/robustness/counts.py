@@ -117,8 +117,7 @@ def of_labels(
     count = per_text(source, np.ones(len(source)), n)
     held = right & (per_text(source, ~right_after, n) == 0) & (count > 0)
     has = (count > 0).astype(float)
-    rows = np.arange(n)
-    p_before = probabilities(logits)[rows, first]
+    p_before = probabilities(logits)[np.arange(n), first]
     p_after = probabilities(rewritten_logits)[np.arange(len(source)), first[source]]
 
     def kind(mask: np.ndarray) -> Kind:

@@ -6,9 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis import dumped
 from analysis.robustness.counts import Counts, Sentence, of_entities, of_labels, probabilities
 from tl.runs import Run
 
+NEEDED = (
+    *("labels", "logits", "label_names", "texts", "rewritten_logits", "rewritten_texts"),
+    *("source", "kinds", "unseen", "by", "k", "reasons", "rejected"),
+)  # of a dump, whatever the task
 N_FAILURES = 20  # that are kept in the JSON
 
 
@@ -58,8 +63,7 @@ def read(run: Run, split: str) -> Dump:
 
 def load(path: Path) -> dict:
     """The arrays of a dump, and its lists of texts and tags."""
-    with np.load(path) as arrays:
-        found = dict(arrays)
+    found = dumped.load(path, *NEEDED)
     for name in ("texts", "gold", "rewritten_texts", "rewritten_gold"):
         if name in found:
             found[name] = json.loads(found[name].item())

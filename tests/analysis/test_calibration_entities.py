@@ -171,7 +171,14 @@ def broken(**changes):
 )
 def test_what_cannot_be_judged_is_refused(tmp_path, arrays, answer):
     with pytest.raises(ValueError, match=answer):
-        read(a_run(tmp_path, arrays, task="some"), "test")
+        read(a_run(tmp_path, arrays, task="multitask"), "test")
+
+
+def test_runs_that_write_texts_are_refused_before_predictions_are_asked_for(tmp_path):
+    write_json(tmp_path / "config.json", {})
+    write_json(tmp_path / "result.json", {"task": "summarization", "scores": {"test": {}}})
+    with pytest.raises(ValueError, match="a run of summarization: it writes texts"):
+        predictions.members(Run(tmp_path), "test")
 
 
 def test_a_missing_split_is_answered_with_the_command(tmp_path):

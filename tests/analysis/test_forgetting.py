@@ -75,6 +75,16 @@ def test_scores_are_those_of_other_libraries():
         assert getattr(found["language"], when) == pytest.approx(loss, abs=1e-12)
 
 
+def test_a_model_that_finds_all_pairs_alike_knows_nothing_of_them():
+    key = "cosines/newsroom headlines"
+    collapsed = {**AFTER, key: np.ones_like(AFTER[key])}
+    (change,) = [
+        c for c in forgetting.compute("run", BEFORE, collapsed).changes if c.measure == "pairs"
+    ]
+    assert change.after == 0.0
+    assert change.verdict == "lost"
+
+
 def test_learned_the_new_and_lost_the_old():
     found = compute("run", BEFORE, AFTER)
     told = {c.measure: (c.role, c.verdict) for c in found.changes}

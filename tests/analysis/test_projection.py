@@ -141,6 +141,23 @@ def test_what_cannot_be_projected_is_refused(tmp_path, capsys):
         compute(prop, shown, 0, "tsne")
 
 
+def test_states_that_are_all_equal_are_left_out(tmp_path, capsys):
+    """As those of the first token are in layer 0: t-SNE of them ends the process."""
+    run = made_texts(tmp_path / "run")
+    for weights in projection.WEIGHTS:
+        path = run.arrays("hidden", "test", weights)
+        arrays = dict(np.load(path))
+        arrays["first"][:, 0] = 0.5
+        np.savez(path, **arrays)
+    assert command_line.main(["projection", str(run.path), "--layer", "0"]) == 0
+    out = capsys.readouterr().out
+    assert "left out: label of reviews, first token, layer 0, before: all 150 states" in out
+    assert "label of reviews, mean of the tokens, layer 0 (150 rows" in out
+    prop, shown = labelled(np.arange(20) % 2, {BEFORE: np.eye(20), "after": np.ones((20, 20))})
+    with pytest.raises(ValueError, match="layer 0, after: all 20 states are equal"):
+        compute(prop, shown, 0, "tsne")
+
+
 @pytest.mark.skipif(not NO_UMAP, reason="umap-learn is installed")
 def test_without_its_package_umap_says_what_to_install(tmp_path, capsys):
     run = made_texts(tmp_path / "run")

@@ -48,25 +48,15 @@ def collect(
         options: the rewriter.
 
     Returns:
-        what `predictions/<split>.npz` holds, `texts`, a JSON list of n, and where words are
-        labelled `gold`, a JSON list of the tags of each sentence; the same of the m rewrites, where
-        names begin with `rewritten_`; `source` [m], the row of the text that was rewritten; `kinds`
-        [m], what was changed;
-        `unseen` [m], whether the model reads the same tokens as before; `reasons` and `rejected`
-        [reasons], how many proposals were refused; `k`, how many rewrites of each text were wanted,
-        and `by`.
+        what `predictions/<split>.npz` holds, and `texts_of`; both of the m rewrites too, as
+        `rewritten_…`; of each its `source` (the row of its text), `kinds` and `unseen` (whether the
+        tokens are the same); `reasons` of proposals that were `rejected`, with counts; `k`; `by`.
 
     Raises:
-        ValueError: if the task is none of those that can be rewritten, or no rewrite is left.
+        ValueError: as `rewritten` does.
     """
     records = dataset.splits[split][:limit]
     found, rejected = rewritten(setup, records, options)
-    if not found:
-        counted = ", ".join(f"{n} for {reason}" for reason, n in rejected.most_common())
-        raise ValueError(
-            f"--rewrites.by {options.by} left no rewrite of {len(records)} texts; rejected: "
-            f"{counted or 'nothing, there was no proposal'}. Take another rewriter"
-        )
     source = np.array([row for row, _ in found])
     old, new = (task_of(setup, some, split) for some in (records, [o.record for _, o in found]))
     before, after = old.examples(split), new.examples(split)
@@ -90,7 +80,11 @@ def collect(
 def rewritten(
     setup: Setup, records: list[Record], options: Options
 ) -> tuple[list[tuple[int, Rewritten]], Counter[str]]:
-    """The rewrites of records, each with the row of its record, and what was rejected."""
+    """The rewrites of records, each with the row of its record, and what was rejected.
+
+    Raises:
+        ValueError: if the task is none of those that can be rewritten, or no rewrite is left.
+    """
     ways = {Classification: lambda task: rewrite_texts(task.text_columns)}
     ways |= {NER: lambda task: rewrite_tagged}
     if type(setup.task) not in ways:
@@ -106,6 +100,12 @@ def rewritten(
         for i, one in enumerate(some):
             found.append((row, replace(one, record=one.record | {"id": f"{name}#{i}"})))
         rejected += refused
+    if not found:
+        counted = ", ".join(f"{n} for {reason}" for reason, n in rejected.most_common())
+        raise ValueError(
+            f"--rewrites.by {options.by} left no rewrite of {len(records)} texts; rejected: "
+            f"{counted or 'nothing, there was no proposal'}. Take another rewriter"
+        )
     return found, rejected
 
 
@@ -127,7 +127,7 @@ def answer_once(setup: Setup, examples: list[Example]) -> Answers:
 
 
 def texts_of(task: Task, split: str) -> dict[str, np.ndarray]:
-    """The texts of a split, and where words are labelled their tags."""
+    """JSON lists of a split: its `texts`, and where words are labelled `gold`, their tags."""
     records = task.dataset.splits[split]
     if "tokens" not in records[0]:
         both = filter(None, task.texts(split))
