@@ -119,14 +119,19 @@ def report(line: str) -> None:
 
 
 def stop_at_ctrl_c() -> Callable[[], bool]:
-    """From now on Ctrl-C is a request, granted between two steps; a second one kills."""
-    requests = []
+    """From now on Ctrl-C is a request, granted between two steps; a second one kills.
+
+    So is SIGTERM, by which job schedulers end what has run too long.
+    """
+    requests, signals = [], (signal.SIGINT, signal.SIGTERM)
 
     def request(number: int, frame: object) -> None:
         requests.append(number)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for one in signals:
+            signal.signal(one, signal.SIG_DFL)
 
-    signal.signal(signal.SIGINT, request)
+    for one in signals:
+        signal.signal(one, request)
     return lambda: bool(requests)
 
 

@@ -38,9 +38,10 @@ def tagged_folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _ctrl_c():
     """A run takes over Ctrl-C; give it back."""
-    before = signal.getsignal(signal.SIGINT)
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
     yield
-    signal.signal(signal.SIGINT, before)
+    for one, handler in before.items():
+        signal.signal(one, handler)
 
 
 @pytest.fixture(autouse=True)

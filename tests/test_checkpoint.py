@@ -95,7 +95,7 @@ def test_a_truncated_file_is_refused(keep, path, learned):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="has not finished an epoch"):
+    with pytest.raises(ValueError, match="were not kept"):
         read_metadata(tmp_path / "learned.safetensors")
 
 

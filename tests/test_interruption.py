@@ -16,6 +16,7 @@ from running import (
     put_back_in_time,
     recorded,
     refused,
+    refused_by,
     scalars,
     trained,
     write_text,
@@ -144,14 +145,21 @@ def test_ctrl_c_saves_and_says_how_to_go_on(basic, tmp_path, capsys):
     assert run.metrics.read_bytes() == whole.metrics.read_bytes()
 
 
-def test_the_second_ctrl_c_kills():
-    before = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_ctrl_c_or_end_of_a_job_kills(sent):
     stop = train.stop_at_ctrl_c()
     assert not stop()
-    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), sent)
     assert stop()
-    assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
-    signal.signal(signal.SIGINT, before)
+    for one in (signal.SIGINT, signal.SIGTERM):
+        assert signal.getsignal(one) == signal.SIG_DFL
+
+
+def test_using_a_run_that_has_saved_no_weights_says_how_to_go_on(finished, tmp_path, capsys):
+    copy = Run(shutil.copytree(finished.path, tmp_path / "run"))
+    copy.result.unlink()
+    copy.learned.unlink()
+    refused_by(eval.main, [str(copy.path)], capsys, "not finished an epoch", "--resume")
 
 
 def test_using_a_run_that_has_not_finished_says_so(finished, tmp_path, capsys):

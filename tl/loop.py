@@ -141,10 +141,13 @@ class Trainer:
 
     def _train_epoch(self) -> None:
         progress = self.progress
-        steps = self.steps(progress.epoch)[progress.step_of_epoch :]
+        steps, taken = self.steps(progress.epoch), progress.step_of_epoch
         self.model.train()
         title = f"epoch {progress.epoch + 1}/{self.config.epochs}"
-        with tqdm(steps, desc=title, mininterval=BAR_SECONDS) as bar:
+        n_steps = len(steps)
+        with tqdm(
+            steps[taken:], desc=title, mininterval=BAR_SECONDS, initial=taken, total=n_steps
+        ) as bar:
             for indices in bar:
                 started = time.perf_counter()
                 micro_batches = map(self.collate, chunks(indices, self.config.batch_size))
@@ -268,6 +271,7 @@ class Trainer:
         counted = list(asdict(self.progress))
         state = load_state(self.run, partial(check_belongs, self.setup, counted), self.report)
         self.progress = Progress(**state["progress"])
+        self.report(f"going on after step {self.progress.step} of {self.n_steps}")
         self.scores_before = state["scores_before"]
         with torch.no_grad():
             for name, tensor in self.model.learned().items():

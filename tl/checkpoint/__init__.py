@@ -46,8 +46,8 @@ def read_metadata(path: Path) -> dict[str, object]:
     """
     if not path.is_file():
         raise ValueError(
-            f"{path} is missing: the run has not finished an epoch, or its weights were not kept "
-            "(as in runs/reference); train it again with train.py --config on its config.json"
+            f"{path} is missing: the weights of this run were not kept (as in runs/reference); "
+            "train it again with train.py --config on its config.json"
         )
     try:
         with safetensors.safe_open(path, "pt") as file:

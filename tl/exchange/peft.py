@@ -148,7 +148,7 @@ def export(setup: Setup, folder: Path) -> None:
     if strategy not in FORMS:
         raise ValueError(
             f"PEFT has no form for the strategy {strategy!r} as it is here; it carries "
-            f"{', '.join(FORMS)}. Try --to transformers"
+            f"{', '.join(FORMS)}. What becomes plain weights goes out with --to transformers"
         )
     family = family_of(setup)
     head, options = head_weights(setup, family)
