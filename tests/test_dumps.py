@@ -123,20 +123,20 @@ def test_every_dump_has_a_limit_and_collects():
 TREE = "1\tgood\t_\tADJ\t_\t_\t2\t_\t_\t_\n2\tday\t_\tNOUN\t_\t_\t0\t_\t_\t_\n\n"
 
 
-def test_words_with_what_is_known_of_them(finished, tmp_path):
+def test_words_with_what_is_known_of_them(dumping, tmp_path):
     """The state of a word is that of its first piece, in every layer."""
     path = tmp_path / "trees.conllu"
     path.write_text(TREE + TREE.replace("good", "unheardofword"), encoding="utf-8")
-    command = [str(finished.path), "--dump", "words", "--data", str(path), "--weights"]
+    command = [str(dumping.path), "--dump", "words", "--data", str(path), "--weights"]
     assert eval.main([*command, "trained,pretrained"]) == 0
-    with np.load(finished.arrays("words", "trees-test")) as file:
+    with np.load(dumping.arrays("words", "trees-test")) as file:
         found = dict(file)
     assert found["forms"].tolist() == ["good", "day", "unheardofword", "day"]
     assert found["ids"].tolist() == ["0", "0", "1", "1"]
     assert found["words"].tolist() == [0, 1, 0, 1]
     assert found["upos"].tolist() == ["ADJ", "NOUN"] * 2
     assert found["depth"].tolist() == ["1", "0"] * 2
-    setup = runs_of.load(finished)
+    setup = runs_of.load(dumping)
     ((inputs, first),) = encode_words(setup.task.tokenizer, [["unheardofword", "day"]], 64)
     setup.model.eval()
     tensors = {name: torch.tensor([ids]) for name, ids in inputs.items()}
@@ -148,10 +148,10 @@ def test_words_with_what_is_known_of_them(finished, tmp_path):
         np.testing.assert_allclose(found["word_states"][2:, layer], expected, atol=2e-3)
 
 
-def test_words_with_entity_types(finished, tagged_folder):
-    command = [str(finished.path), "--dump", "words", "--data", str(tagged_folder)]
+def test_words_with_entity_types(dumping, tagged_folder):
+    command = [str(dumping.path), "--dump", "words", "--data", str(tagged_folder)]
     assert eval.main([*command, "--split", "validation", "--limit", "3"]) == 0
-    path = finished.arrays("words", f"{tagged_folder.name}-validation")
+    path = dumping.arrays("words", f"{tagged_folder.name}-validation")
     with np.load(path) as found:
         assert len(set(found["ids"])) == 3
         assert "O" in found["entity"]
