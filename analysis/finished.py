@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,21 @@ def find(paths: list[Path]) -> tuple[list[Run], list[Run]]:
     finished = [run for run in runs if run.result.is_file()]
     # The directory of a model has a config.json too, but only a run has an env.json.
     return finished, [run for run in runs if run.env.is_file() and run not in finished]
+
+
+def find_finished(paths: list[Path]) -> list[Run]:
+    """The finished runs in these directories; unfinished ones are named on stderr.
+
+    Raises:
+        ValueError: if there is no finished run.
+    """
+    finished, unfinished = find(paths)
+    for run in unfinished:
+        print(f"left out, not finished: {run.path}", file=sys.stderr)
+    if not finished:
+        places = ", ".join(map(str, paths))
+        raise ValueError(f"no finished run (config.json and result.json) in {places}")
+    return finished
 
 
 def read(run: Run) -> Finished:

@@ -4,13 +4,12 @@ import argparse
 import re
 import shlex
 import statistics
-import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.checked import check_complete
-from analysis.finished import Finished, Spread, find, in_short, options_of, read
+from analysis.finished import Finished, Spread, find_finished, in_short, options_of, read
 from analysis.text import aligned, markdown_table
 from tl.runs import write_atomically
 
@@ -71,12 +70,7 @@ def load(paths: list[Path]) -> list[Table]:
     Raises:
         ValueError: if there is no finished run, or runs do not fit together.
     """
-    finished, unfinished = find(paths)
-    for run in unfinished:
-        print(f"left out, not finished: {run.path}", file=sys.stderr)
-    if not finished:
-        places = ", ".join(map(str, paths))
-        raise ValueError(f"no finished run (config.json and result.json) in {places}")
+    finished = find_finished(paths)
     runs = [read(run) for run in finished]
     for run, found in zip(finished, runs, strict=True):
         check_complete(run, found.result)

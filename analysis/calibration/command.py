@@ -14,7 +14,7 @@ import numpy as np
 from analysis.calibration import compare, compare_report, figure, page, predictions, words
 from analysis.calibration.bins import N_BINS
 from analysis.calibration.predictions import HALF, Predictions
-from analysis.finished import Finished, find, labels_of, read
+from analysis.finished import Finished, find_finished, labels_of, read
 from analysis.plotting import save
 from analysis.tables import distinct_seeds
 from tl.runs import Run, write_json
@@ -71,13 +71,7 @@ def chosen(paths: list[Path]) -> list[Run]:
     if len(paths) == 1 and (one := Run(paths[0])).config.is_file():
         one.read_result()
         return [one]
-    finished, unfinished = find(paths)
-    for run in unfinished:
-        print(f"left out, not finished: {run.path}", file=sys.stderr)
-    if not finished:
-        places = ", ".join(map(str, paths))
-        raise ValueError(f"no finished run (config.json and result.json) in {places}")
-    return finished
+    return find_finished(paths)
 
 
 def scored(run: Run, split: str | None) -> str:
