@@ -122,20 +122,26 @@ def in_short(options: dict[str, str]) -> tuple[str, ...]:
     return tuple(shown)
 
 
+def configurations(results: list[dict], with_seed: bool = False) -> list[str]:
+    """What tells configurations apart: the strategy, then the options in which they differ."""
+    options = [in_short(options_of(result["command"])) for result in results]
+    uses = Counter(option for own in options for option in own)
+    names = []
+    for result, own in zip(results, options, strict=True):
+        told = [option for option in own if uses[option] < len(results)]
+        told += [f"seed {result['seed']}"] if with_seed else []
+        names.append(result["strategy"] + (f" ({', '.join(told)})" if told else ""))
+    return names
+
+
 def labels_of(results: list[dict]) -> list[str]:
-    """What tells runs apart: the strategy, then the options and the seed in which they differ.
+    """What tells runs apart: the configuration, and where there are several seeds, the seed.
 
     Raises:
         ValueError: if two of them have one name.
     """
-    options = [in_short(options_of(result["command"])) for result in results]
-    uses = Counter(option for own in options for option in own)
     many_seeds = len({result["seed"] for result in results}) > 1
-    labels = []
-    for result, own in zip(results, options, strict=True):
-        told = [option for option in own if uses[option] < len(results)]
-        told += [f"seed {result['seed']}"] if many_seeds else []
-        labels.append(result["strategy"] + (f" ({', '.join(told)})" if told else ""))
+    labels = configurations(results, with_seed=many_seeds)
     doubled = [label for label, n in Counter(labels).items() if n > 1]
     if doubled:
         raise ValueError(
