@@ -11,6 +11,11 @@ from analysis.finished import scored_split
 from tl.runs import Run
 
 EVAL = Path(__file__).parents[1] / "eval.py"
+OTHERS = {  # dumps of other data than the run's, and the weights that are read
+    "words": ("trained", "pretrained", "random"),
+    "texts": ("trained", "pretrained", "random"),
+    "source": ("trained", "pretrained"),
+}
 
 
 def of_one_run() -> dict[str, dict[str, tuple[str, ...]]]:
@@ -29,23 +34,29 @@ def missing(run: Run, split: str, needs: list[dict[str, tuple[str, ...]]]) -> di
     return found
 
 
-def dump(run: Run, split: str, kind: str, weights: set[str]) -> None:
+def missing_of_others(run: Run, arguments: argparse.Namespace) -> list[tuple[str, list[str]]]:
+    """The dumps of other data that are asked for and not there: kinds, and words for `eval.py`."""
+    found = []
+    for kind, weights in OTHERS.items():
+        for asked in getattr(arguments, kind):
+            data, _, column = asked.partition(":") if kind == "texts" else (asked, "", "")
+            name = Path(data).name
+            splits = {path.stem for path in (run.path / kind).glob(f"{name}-*.npz")}
+            if any(all(run.arrays(kind, s, w).is_file() for w in weights) for s in splits):
+                continue
+            label = ["--texts.label", column] if column else []
+            found.append((kind, ["--data", data, *label, "--weights", ",".join(weights)]))
+    return found
+
+
+def dump(run: Run, kind: str, options: list[str]) -> None:
     """Let `eval.py` write a dump, in a process of its own: analysis builds no model.
 
     Raises:
         ValueError: it could not; the message is that of `eval.py`.
     """
-    words = [
-        str(run.path),
-        "--split",
-        split,
-        "--dump",
-        kind,
-        "--weights",
-        ",".join(sorted(weights)),
-    ]
     answer = subprocess.run(
-        [sys.executable, str(EVAL), *words],
+        [sys.executable, str(EVAL), str(run.path), "--dump", kind, *options],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -58,6 +69,13 @@ def dump(run: Run, split: str, kind: str, weights: set[str]) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, help="a finished run directory")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: RUN/analysis")
+    others = parser.add_argument_group("what it knows of other data; each may be repeated")
+    for name, metavar, meaning in (
+        ("words", "DATA", "probe words: a treebank (CoNLL-U), or sentences with tagged names"),
+        ("texts", "DATA[:COLUMN]", "probe texts: those of a corpus and a column of labels"),
+        ("source", "DATA", "was it forgotten: labelled texts, words, or pairs"),
+    ):
+        others.add_argument(f"--{name}", action="append", default=[], metavar=metavar, help=meaning)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -65,13 +83,17 @@ def run(arguments: argparse.Namespace) -> None:
     split = scored_split(directory.read_result())
     out = [] if arguments.out is None else ["--out", str(arguments.out)]
     analyses = of_one_run()
-    lacking = missing(directory, split, list(analyses.values()))
+    lacking = [
+        (kind, ["--split", split, "--weights", ",".join(sorted(weights))])
+        for kind, weights in sorted(missing(directory, split, list(analyses.values())).items())
+    ]
+    lacking += missing_of_others(directory, arguments)
     n_jobs = len(lacking) + len(analyses)
     left_out = []
-    for i, (kind, weights) in enumerate(sorted(lacking.items()), 1):
-        print(f"[{i}/{n_jobs}] eval.py --dump {kind} --weights {','.join(sorted(weights))}")
+    for i, (kind, options) in enumerate(lacking, 1):
+        print(f"[{i}/{n_jobs}] eval.py --dump {kind} {' '.join(options)}", flush=True)
         try:
-            dump(directory, split, kind, weights)
+            dump(directory, kind, options)
         except ValueError as error:  # what needs it says so below
             left_out.append(f"{kind}: {error}")
     for i, name in enumerate(analyses, 1 + len(lacking)):

@@ -1,7 +1,8 @@
 """Where a model looks, before and after: entropy, distance and change of every head."""
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ from scipy.special import entr
 from analysis import dumped
 from analysis.attention import bertviz_pages, figures, page
 from analysis.dumped import Arrays
-from analysis.finished import add_runs, asked
+from analysis.finished import Asked, add_runs, asked
 from analysis.plotting import save
-from tl.runs import write_atomically, write_json
+from analysis.seeds import n_seeds, together
+from tl.runs import Run, write_atomically, write_json
 
 ARRAYS = ("ids", "tokens", "maps")  # of each dump
 NEEDS = {"attention": ("trained", "pretrained")}  # dumps of eval.py
@@ -35,9 +37,13 @@ class Heads:
 
 @dataclass(frozen=True)
 class Attention:
-    """The heads of one run before and after; `divergence` is that of their rows, [L, h]."""
+    """The heads of one run before and after; `divergence` is that of their rows, [L, h].
+
+    Of a configuration with several seeds, all but `before` are means over them.
+    """
 
     label: str
+    n_seeds: int
     n_texts: int
     n_tokens: int
     uniform: float  # the entropy of a head that looks everywhere alike
@@ -68,12 +74,26 @@ def compute(label: str, before: Arrays, after: Arrays) -> Attention:
     means = sums / n_texts
     return Attention(
         label=label,
+        n_seeds=1,
         n_texts=n_texts,
         n_tokens=int(lengths.sum()),
         uniform=float(np.log(lengths).mean()),
         before=Heads(*means[:2]),
         after=Heads(*means[2:4]),
         divergence=means[4],
+    )
+
+
+def mean(found: list[Attention]) -> Attention:
+    """The seeds of a configuration as one, head by head."""
+    return replace(
+        found[0],
+        n_seeds=len(found),
+        after=Heads(
+            np.mean([one.after.entropy for one in found], axis=0),
+            np.mean([one.after.distance for one in found], axis=0),
+        ),
+        divergence=np.mean([one.divergence for one in found], axis=0),
     )
 
 
@@ -133,7 +153,8 @@ def words(found: Attention) -> str:
     """What changed, in a paragraph."""
     layer, head = np.unravel_index(found.divergence.argmax(), found.divergence.shape)
     by_layer = found.divergence.mean(axis=1)
-    start = f"{found.label}, {found.n_texts} texts: "
+    seeds = f" (mean of {n_seeds(found.n_seeds)})" if found.n_seeds > 1 else ""
+    start = f"{found.label}{seeds}, {found.n_texts} texts: "
     if not found.divergence.any():
         return f"{start}no head looks anywhere else than before. {CAVEAT}"
     return (
@@ -152,6 +173,7 @@ def numbers(found: Attention) -> dict:
     """As JSON."""
     return {
         "run": found.label,
+        "seeds": found.n_seeds,
         "texts": found.n_texts,
         "tokens": found.n_tokens,
         "entropy_of_uniform": found.uniform,
@@ -191,19 +213,42 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError("--bertviz takes one run")
     given = asked(arguments)
     out = given.out
-    both = [
-        dumped.read(one, "attention", given.split, ("pretrained", "trained"), *ARRAYS)
-        for one in given.runs
-    ]
-    loaded = [(label, *maps) for label, maps in zip(given.labels, both, strict=True)]
-    found = [compute(*one) for one in loaded]
+    found = [mean(seeds) for seeds in described_runs(given)]
     written = [out / "attention.png", out / "attention.json"]
-    save(figures.heads(found), written[0])
+    drawn = figures.heads(found[0]) if len(found) == 1 else figures.overview(found)
+    save(drawn, written[0])
     write_json(written[1], [numbers(one) for one in found])
     if single:
-        written += views(out, loaded[0], arguments.example, arguments.bertviz)
+        maps = read(given.runs[0], given.split)
+        written += views(out, (found[0].label, *maps), arguments.example, arguments.bertviz)
     print("\n\n".join(map(words, found)))
     print(f"wrote {', '.join(map(str, written))}")
+
+
+def read(run: Run, split: str) -> list[Arrays]:
+    """The maps before and after."""
+    return dumped.read(run, "attention", split, ("pretrained", "trained"), *ARRAYS)
+
+
+def described_runs(given: Asked) -> Iterator[list[Attention]]:
+    """The runs of each configuration.
+
+    Raises:
+        ValueError: if a dump is missing, or not all are of the same texts.
+    """
+    known = None
+    for name, places in together(given.results).items():
+        seeds = []
+        for run in (given.runs[place] for place in places):
+            before, after = read(run, given.split)
+            known = after["tokens"] if known is None else known
+            if not np.array_equal(after["tokens"], known):
+                raise ValueError(
+                    f"{run.path} and {given.runs[0].path} have maps of other texts; give runs on "
+                    "one data set, dumped with one --limit"
+                )
+            seeds.append(compute(name, before, after))
+        yield seeds
 
 
 def views(

@@ -8,7 +8,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.plotting import BLUE, GREY, INK, ORANGE, label_end, styled
+from analysis.plotting import BLUE, COLORS, GREY, INK, ORANGE, label_end, label_ends, styled
 
 DARK = 0.6  # of the scale: from here on, numbers in cells are white
 NOT_WHY = "Weights say what is mixed, not why the model answers as it does."
@@ -23,6 +23,7 @@ class Attention(Protocol):
     """What is drawn of one run."""
 
     label: str
+    n_seeds: int
     uniform: float
     before: Heads
     after: Heads
@@ -30,27 +31,59 @@ class Attention(Protocol):
 
 
 @styled
-def heads(runs: list[Attention]) -> Figure:
-    """A column for each run: change of each head; entropy and distance over the layers."""
-    n_layers, n_heads = runs[0].divergence.shape
+def heads(run: Attention) -> Figure:
+    """Every head of one configuration: its change; entropy and distance over the layers."""
+    n_layers, n_heads = run.divergence.shape
     tall = max(1.6, 0.28 * n_layers)
-    result = Figure(figsize=(max(4.2, 0.38 * n_heads + 1.4) * len(runs) + 0.6, tall + 5.2))
-    panels = result.subplots(
-        3, len(runs), squeeze=False, sharey="row", height_ratios=(tall, 1.9, 1.9)
-    )
-    most = max(float(run.divergence.max()) for run in runs) or 1.0
-    for (top, middle, bottom), run in zip(panels.T, runs, strict=True):
-        draw_divergence(top, run.divergence, most)
-        top.set_title(f"{run.label}\nJensen-Shannon divergence, before and after, nats", fontsize=8)
-        draw_layers(middle, run.before.entropy, run.after.entropy)
-        ends = 1, len(run.divergence)
-        middle.plot(ends, (run.uniform, run.uniform), color=GREY, linewidth=0.8, linestyle=":")
-        label_end(middle, len(run.divergence), run.uniform, "looking\neverywhere", GREY)
-        middle.set(ylabel="entropy of a row, nats", ylim=(0, None))
-        draw_layers(bottom, run.before.distance, run.after.distance)
-        bottom.set(ylabel="mean distance, tokens", xlabel="layer", ylim=(0, None))
+    result = Figure(figsize=(max(4.2, 0.38 * n_heads + 1.4) + 0.6, tall + 5.2))
+    top, middle, bottom = result.subplots(3, 1, height_ratios=(tall, 1.9, 1.9))
+    draw_divergence(top, run.divergence, float(run.divergence.max()) or 1.0)
+    top.set_title(f"{run.label}\nJensen-Shannon divergence, before and after, nats", fontsize=8)
+    draw_layers(middle, run.before.entropy, run.after.entropy)
+    middle.plot((1, n_layers), [run.uniform] * 2, color=GREY, linewidth=0.8, linestyle=":")
+    label_end(middle, n_layers, run.uniform, "looking\neverywhere", GREY)
+    middle.set(ylabel="entropy of a row, nats", ylim=(0, None))
+    draw_layers(bottom, run.before.distance, run.after.distance)
+    bottom.set(ylabel="mean distance, tokens", xlabel="layer", ylim=(0, None))
     result.supxlabel(f"Lines: mean over heads; dots: heads. {NOT_WHY}", fontsize=7, color=GREY)
     return result
+
+
+@styled
+def overview(runs: list[Attention]) -> Figure:
+    """Configurations beside each other: change, entropy and distance, the mean over the heads."""
+    n_layers = len(runs[0].divergence)
+    result = Figure(figsize=(13.0, 3.8))
+    many = max(run.n_seeds for run in runs)
+    over = f" and {many} seeds" if many > 1 else ""
+    result.suptitle(f"Where heads look: mean over the heads of a layer{over}", x=0.01, ha="left")
+    change, entropy, distance = result.subplots(1, 3)
+    change.set_title("Jensen-Shannon divergence, before and after, nats")
+    entropy.set_title("entropy of a row, nats")
+    entropy.plot((1, n_layers), [runs[0].uniform] * 2, color=GREY, linewidth=0.8, linestyle=":")
+    distance.set_title("mean distance, tokens")
+    draw_lines(change, {run.label: run.divergence for run in runs}, {})
+    for axes, name in ((entropy, "entropy"), (distance, "distance")):
+        after = {run.label: getattr(run.after, name) for run in runs}
+        level = {"looking everywhere": (runs[0].uniform, GREY)} if name == "entropy" else {}
+        draw_lines(axes, {"before": getattr(runs[0].before, name)} | after, level)
+    result.supxlabel(NOT_WHY, fontsize=7, color=GREY)
+    return result
+
+
+def draw_lines(
+    axes: Axes, lines: dict[str, np.ndarray], ends: dict[str, tuple[float, str]]
+) -> None:
+    """A line over the layers for each, [L, h]; its label, and those of other `ends`, beside it."""
+    layers = np.arange(1, 1 + len(next(iter(lines.values()))))
+    colors = iter(COLORS * 9)
+    for name, values in lines.items():
+        color = INK if name == "before" else next(colors)
+        axes.plot(layers, values.mean(axis=1), "o-", color=color, clip_on=False)
+        ends = ends | {name: (float(values[-1].mean()), color)}
+    axes.set(xlabel="layer", xlim=(1, layers[-1]), ylim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    label_ends(axes, layers[-1], ends)
 
 
 def draw_divergence(axes: Axes, divergence: np.ndarray, most: float) -> None:

@@ -131,7 +131,7 @@ def test_layers_of_a_rollout_are_multiplied_in_their_order():
 
 def test_the_figures_show_every_head_and_every_token():
     found = attention.compute("run", dumped(0), dumped(1))
-    drawn = attention_figures.heads([found, found])
+    drawn = attention_figures.heads(found)
     numbers = [f"{value:.2f}".removeprefix("0") for value in found.divergence.ravel()]
     assert [text.get_text() for text in drawn.axes[0].texts] == numbers
     tokens, maps = attention.real(dumped(0), 1)
@@ -157,12 +157,36 @@ def test_command_line_writes_pictures_numbers_page_and_words(tmp_path, capsys):
     assert page.index("text1") < page.index("text0") < page.index("text2")  # asked for first
 
 
+def test_seeds_of_a_configuration_are_averaged_head_by_head():
+    runs = [attention.compute("run", dumped(0), dumped(seed)) for seed in (1, 2)]
+    both = attention.mean(runs)
+    for of in (lambda one: one.divergence, lambda one: one.after.entropy):
+        np.testing.assert_allclose(of(both), (of(runs[0]) + of(runs[1])) / 2)
+    np.testing.assert_array_equal(both.before.distance, runs[0].before.distance)
+    assert "run (mean of 2 seeds), 3 texts: " in attention.words(both)
+
+
 def test_strategies_side_by_side(tmp_path):
-    runs = [write_run(tmp_path / f"run{seed}", RESULT | {"seed": seed}) for seed in range(2)]
+    lora = {"strategy": "lora", "command": "python train.py --task ner --strategy lora"}
+    runs = [
+        write_run(tmp_path / f"run{i}{seed}", RESULT | {"seed": seed} | other)
+        for seed in range(2)
+        for i, other in enumerate(({}, lora))
+    ]
     assert main(*runs, "--out", tmp_path / "out") == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "attention.json", "attention.png",
     ]  # fmt: skip
+    numbers = json.loads((tmp_path / "out" / "attention.json").read_text(encoding="utf-8"))
+    assert [(one["run"], one["seeds"]) for one in numbers] == [("prefix", 2), ("lora", 2)]
+
+
+def test_the_overview_has_a_line_for_each_configuration():
+    found = attention.compute("run", dumped(0), dumped(1))
+    change, entropy, _ = attention_figures.overview([found, found]).axes
+    np.testing.assert_allclose(change.lines[0].get_ydata(), found.divergence.mean(axis=1))
+    shown = {text.get_text() for text in entropy.texts}
+    assert shown == {"run", "before", "looking everywhere"}
 
 
 def test_bad_input_is_answered_in_words(tmp_path, capsys):
@@ -170,6 +194,8 @@ def test_bad_input_is_answered_in_words(tmp_path, capsys):
     broken["maps"][0, 0, 0, 0, 0] = np.nan
     other = dumped(1, lengths=(4, 3, 12))
     good = write_run(tmp_path / "good")
+    apart = dumped(0, lengths=(4, 3, 12)), other
+    alone = write_run(tmp_path / "alone", RESULT | {"seed": 1}, apart)
     for words, answer in (
         ([tmp_path / "nowhere"], "no run directory"),
         ([write_run(tmp_path / "unfinished", result=None)], "not finished"),
@@ -180,6 +206,7 @@ def test_bad_input_is_answered_in_words(tmp_path, capsys):
         ([write_run(tmp_path / "nan", dumps=(dumped(0), broken))], "not finite"),
         ([write_run(tmp_path / "other", dumps=(dumped(0), other))], "other texts"),
         ([good, good], "--out"),
+        ([good, alone, "--out", tmp_path], "maps of other texts"),
         ([good, "--example", "3"], "examples 0 to 2"),
     ):
         assert main(*words) == 2

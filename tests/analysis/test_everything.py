@@ -38,8 +38,8 @@ def test_only_what_is_missing_is_asked_for(run):
 def test_one_analysis_that_cannot_be_stops_no_other(run, monkeypatch, capsys):
     asked, ran = [], []
 
-    def dump(one, split, kind, weights):
-        asked.append((split, kind, weights))
+    def dump(one, kind, options):
+        asked.append((kind, options))
         if kind == "rewrites":
             raise ValueError("no rewrites: this task has none")
 
@@ -53,7 +53,10 @@ def test_one_analysis_that_cannot_be_stops_no_other(run, monkeypatch, capsys):
     needs = {"curves": {}, "probing": NEEDS, "robustness": {"rewrites": ("trained",)}}
     monkeypatch.setattr(everything, "of_one_run", lambda: needs)
     everything.run(command_line_arguments(run.path))
-    assert asked == [("test", "hidden", {"random"}), ("test", "rewrites", {"trained"})]
+    assert asked == [
+        ("hidden", ["--split", "test", "--weights", "random"]),
+        ("rewrites", ["--split", "test", "--weights", "trained"]),
+    ]
     assert ran == [(name, [str(run.path)]) for name in needs]
     out = capsys.readouterr().out
     assert "[5/5] robustness" in out
@@ -63,10 +66,29 @@ def test_one_analysis_that_cannot_be_stops_no_other(run, monkeypatch, capsys):
     ]
 
 
-def command_line_arguments(path):
+def test_other_data_are_dumped_once(run):
+    words = ["--words", "data/trees", "--words", "names", "--texts", "news:topic", "--source", "a"]
+    arguments = command_line_arguments(run.path, *words)
+    all_weights = ["--weights", "trained,pretrained,random"]
+    expected = [
+        ("words", ["--data", "data/trees", *all_weights]),
+        ("words", ["--data", "names", *all_weights]),
+        ("texts", ["--data", "news", "--texts.label", "topic", *all_weights]),
+        ("source", ["--data", "a", "--weights", "trained,pretrained"]),
+    ]
+    assert everything.missing_of_others(run, arguments) == expected
+    (run.path / "words").mkdir()
+    for weights in ("trained", "pretrained"):
+        run.arrays("words", "trees-test", weights).touch()
+    assert everything.missing_of_others(run, arguments) == expected  # that of "random" is lacking
+    run.arrays("words", "trees-test", "random").touch()
+    assert everything.missing_of_others(run, arguments) == expected[1:]
+
+
+def command_line_arguments(path, *words):
     parser = argparse.ArgumentParser()
     everything.add_arguments(parser)
-    return parser.parse_args([str(path)])
+    return parser.parse_args([str(path), *words])
 
 
 def test_every_analysis_of_a_run_says_what_it_needs():

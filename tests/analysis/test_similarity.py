@@ -1,16 +1,19 @@
 """CKA against a slow plain version and known answers; what moved, in words and pictures."""
 
+import argparse
 import json
 
 import numpy as np
 import pytest
 from made_runs import made_texts
 from running import refused_by
+from scipy.stats import ttest_1samp
 
 from analysis import __main__ as command_line
+from analysis.finished import asked
 from analysis.similarity import command as similarity
 from analysis.similarity.cka import cka, hsic_biased, hsic_unbiased
-from analysis.similarity.command import compute
+from analysis.similarity.moved import compute
 
 
 def gaussian(seed, n, d):
@@ -62,6 +65,13 @@ def test_fewer_than_four_examples_are_refused():
         cka(gaussian(0, 3, 4), gaussian(1, 3, 4))
 
 
+def of_seed(run, seed):
+    """The same run, as that of another seed."""
+    result = json.loads(run.result.read_text(encoding="utf-8"))
+    run.result.write_text(json.dumps(result | {"seed": seed}), encoding="utf-8")
+    return run
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """One whose last layer moved, and one that is frozen."""
@@ -69,9 +79,29 @@ def runs(tmp_path_factory):
     return made_texts(folder / "a"), made_texts(folder / "b", moved=False, strategy="frozen")
 
 
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory):
+    """Two seeds of each of three configurations; the states of the second have another axis."""
+    folder = tmp_path_factory.mktemp("seeds")
+    made = []
+    for strategy, moved in (("lora", True), ("full", True), ("frozen", False)):
+        for seed in (1, 0):
+            run = made_texts(folder / f"{strategy}{seed}", seed, moved, strategy=strategy)
+            made.append(of_seed(run, seed))
+    return made
+
+
+def found_of(runs):
+    parser = argparse.ArgumentParser()
+    similarity.add_arguments(parser)
+    words = [*(str(run.path) for run in runs), "--out", "unused"]
+    given = asked(parser.parse_args(words))
+    return compute("mean", *similarity.collect(given, "mean"))
+
+
 def test_what_moved_is_said(runs):
-    found = compute("mean", *similarity.collect(list(runs), "test", "mean"))
-    lora, frozen = found.moved["lora"], found.moved["frozen"]
+    found = found_of(runs)
+    lora, frozen = found.moved["lora"].mean, found.moved["frozen"].mean
     np.testing.assert_allclose(frozen, 1, atol=1e-12)
     np.testing.assert_allclose(lora[:2], 1, atol=1e-12)
     assert lora[2] < 0.9
@@ -81,17 +111,41 @@ def test_what_moved_is_said(runs):
     assert f"lora moved layer 2 most (CKA {lora[2]:.3f})" in text
     assert "from layer 2 on it is below 0.95" in text
     assert "frozen moved nothing" in text
-    (one,) = found.maps
-    assert (one.rows, one.columns) == ("lora", "frozen")
-    np.testing.assert_allclose(np.diag(one.values), lora, atol=1e-12)
+    assert (found.map.rows, found.map.columns) == ("lora", "frozen")
+    np.testing.assert_allclose(np.diag(found.map.values), lora, atol=1e-12)
     assert f"last layers of lora and frozen are {lora[2]:.3f} alike" in text
 
 
-def test_the_figure_has_a_curve_for_each_run_and_a_map_for_each_pair(runs):
-    found = compute("mean", *similarity.collect(list(runs), "test", "mean"))
-    curves, heat = similarity.figure(found, "two runs").axes
+def test_seeds_of_a_configuration_are_one_curve_with_an_interval_over_them(seeds):
+    found = found_of(seeds)
+    each = [found_of([run]).moved["lora"].each[0] for run in (seeds[1], seeds[0])]
+    lora = found.moved["lora"]
+    np.testing.assert_array_equal(lora.each, each)  # the lowest seed first
+    np.testing.assert_allclose(lora.mean, np.mean(each, axis=0))
+    interval = ttest_1samp([values[2] for values in each], 0).confidence_interval(0.95)
+    assert lora.half[2] == pytest.approx((interval.high - interval.low) / 2)
+    assert "lora (mean of 2 seeds) moved layer 2 most" in similarity.sentence(found)
+    assert found.map is None
+
+
+def test_last_layers_are_compared_over_all_pairs_of_runs(seeds):
+    found = found_of(seeds)
+    states = {run.path.name: np.load(run.arrays("hidden", "test"))["mean"][:, -1] for run in seeds}
+    ends = dict(zip(found.ends.names, found.ends.values, strict=True))
+    assert ends["lora"][0] == pytest.approx(cka(states["lora0"], states["lora1"]))
+    pairs = [cka(states[f"lora{a}"], states[f"frozen{b}"]) for a in (0, 1) for b in (0, 1)]
+    assert ends["lora"][2] == pytest.approx(np.mean(pairs)) == ends["frozen"][0]
+    text = similarity.sentence(found)
+    assert f"Those of two seeds of lora are {ends['lora'][0]:.3f} alike." in text
+
+
+def test_the_figure_has_a_curve_for_each_configuration_and_a_map(runs, seeds):
+    curves, heat = similarity.figure(found_of(runs), "two runs").axes
     assert {text.get_text() for text in curves.texts} >= {"lora", "frozen", "biased"}
     assert {text.get_text() for text in heat.texts} >= {"1.00"}
+    curves, heat = similarity.figure(found_of(seeds), "six runs").axes
+    assert {text.get_text() for text in curves.texts} >= {"lora", "full", "frozen"}
+    assert [label.get_text() for label in heat.get_xticklabels()] == ["lora", "full", "frozen"]
 
 
 def test_command_line_of_one_run(runs, tmp_path, capsys):
@@ -100,7 +154,7 @@ def test_command_line_of_one_run(runs, tmp_path, capsys):
     assert (tmp_path / "similarity.png").read_bytes().startswith(b"\x89PNG")
     numbers = json.loads((tmp_path / "similarity.json").read_text(encoding="utf-8"))
     assert numbers["sentence"] in capsys.readouterr().out
-    assert numbers["maps"][0]["rows"] == "before"
+    assert numbers["map"]["rows"] == "before"
 
 
 def test_what_cannot_be_compared_is_refused(runs, tmp_path, capsys):
