@@ -58,7 +58,7 @@ def overview(runs: list[Attention]) -> Figure:
     over = f" and {many} seeds" if many > 1 else ""
     result.suptitle(f"Where heads look: mean over the heads of a layer{over}", x=0.01, ha="left")
     change, entropy, distance = result.subplots(1, 3)
-    change.set_title("Jensen-Shannon divergence, before and after, nats")
+    change.set_title("divergence (Jensen-Shannon), nats")
     entropy.set_title("entropy of a row, nats")
     entropy.plot((1, n_layers), [runs[0].uniform] * 2, color=GREY, linewidth=0.8, linestyle=":")
     distance.set_title("mean distance, tokens")
@@ -81,7 +81,7 @@ def draw_lines(
         color = INK if name == "before" else next(colors)
         axes.plot(layers, values.mean(axis=1), "o-", color=color, clip_on=False)
         ends = ends | {name: (float(values[-1].mean()), color)}
-    axes.set(xlabel="layer", xlim=(1, layers[-1]), ylim=(0, None))
+    axes.set(xlabel="layer", xlim=(1, layers[-1]))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     label_ends(axes, layers[-1], ends)
 

@@ -48,7 +48,7 @@ def plot_moved(axes: Axes, found: Similarity) -> None:
     for name, values, color, style in curves:
         axes.plot(x, values, style, marker="o", color=color, clip_on=False)
         ends[name] = (values[-1], color)
-    of = " (grey: the first run)" if found.ends is not None else ""
+    of = "\n(grey: the first run)" if found.ends is not None else ""
     lowest = min(0, *(np.nanmin(values) for _, values, _, _ in curves))
     axes.set(title=f"before against after{of}", ylim=(lowest, 1), xlim=(0, x[-1]))
     axes.set(xlabel="layer (0: embeddings)", ylabel="CKA")
@@ -67,13 +67,15 @@ def plot_map(axes: Axes, one: Map) -> None:
 
 
 def plot_ends(axes: Axes, ends: Ends) -> None:
-    """Configurations by configurations; the first is at the bottom and on the left."""
+    """Configurations by configurations, the first at the top and on the left."""
     heat(axes, ends.values)
-    places = np.arange(len(ends.names)) + 0.5
-    names = [fill(name, WIDE // 2) for name in ends.names]
-    axes.set_xticks(places, names, rotation=90 if len(names) > 4 else 0)
-    axes.set_yticks(places, names)
-    axes.set_title("last layers of two runs (diagonal: two seeds)")
+    numbers = range(1, len(ends.names) + 1)
+    places = [number - 0.5 for number in numbers]
+    names = [fill(name, WIDE // 2, break_long_words=False) for name in ends.names]
+    axes.set_xticks(places, map(str, numbers))
+    axes.set_yticks(places, [f"{name}  {i}" for i, name in zip(numbers, names, strict=True)])
+    axes.invert_yaxis()
+    axes.set_title("last layers of two runs\n(diagonal: of two seeds)")
 
 
 def heat(axes: Axes, values: np.ndarray) -> None:
@@ -81,7 +83,7 @@ def heat(axes: Axes, values: np.ndarray) -> None:
     axes.pcolormesh(np.ma.masked_invalid(values), vmin=0, vmax=1, cmap="Blues")
     n_rows = len(values)
     for (i, j), value in np.ndenumerate(values):
-        shown = "–" if np.isnan(value) else f"{value:.2f}".replace("0.", ".", 1)
+        shown = "–" if np.isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("0.", ".", 1)
         axes.text(
             j + 0.5, i + 0.5, shown, ha="center", va="center",
             fontsize=80 / max(n_rows + 4, 11), color="white" if value > 0.6 else INK,

@@ -145,7 +145,8 @@ def test_the_figure_has_a_curve_for_each_configuration_and_a_map(runs, seeds):
     assert {text.get_text() for text in heat.texts} >= {"1.00"}
     curves, heat = similarity.figure(found_of(seeds), "six runs").axes
     assert {text.get_text() for text in curves.texts} >= {"lora", "full", "frozen"}
-    assert [label.get_text() for label in heat.get_xticklabels()] == ["lora", "full", "frozen"]
+    shown = [label.get_text() for label in heat.get_yticklabels()]
+    assert shown == ["lora  1", "full  2", "frozen  3"]
 
 
 def test_command_line_of_one_run(runs, tmp_path, capsys):
