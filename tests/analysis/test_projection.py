@@ -33,7 +33,7 @@ def labelled(labels, states):
     """A property of rows, and models of one layer with these states."""
     names = tuple(map(str, range(labels.max() + 1)))
     prop = Property("label", names, labels, np.arange(len(labels)), None, {})
-    return prop, {name: rows[:, None].astype(np.float32) for name, rows in states.items()}
+    return prop, {name: [rows[:, None].astype(np.float32)] for name, rows in states.items()}
 
 
 @pytest.mark.slow
@@ -90,10 +90,10 @@ def test_numbers_are_of_the_original_space_and_the_plane_is_one():
     found = compute(prop, shown, 0, "tsne")
     before, after = found.clouds
     assert after.purity == 1.0
-    assert after.silhouette == pytest.approx(silhouette(shown["after"][:, 0], labels), abs=1e-6)
+    assert after.silhouette == pytest.approx(silhouette(shown["after"][0][:, 0], labels), abs=1e-6)
     assert before.purity == pytest.approx(0.5, abs=0.1)
     assert found.chance == pytest.approx(0.5)
-    both = np.concatenate([shown[BEFORE][:, 0], shown["after"][:, 0]]).astype(np.float64)
+    both = np.concatenate([shown[name][0][:, 0] for name in (BEFORE, "after")]).astype(np.float64)
     joint = METHODS["tsne"](reduced(both))
     np.testing.assert_array_equal(np.concatenate([before.points, after.points]), joint)
 

@@ -1,6 +1,6 @@
-"""Hidden states of labelled texts of other data, so that any run can be asked what it never learned.
+"""Hidden states of labelled texts of other data: what does a run know that it never learned?
 
-As a tagger for the sentiment of a text, or any run for the topic of a piece of news.
+So a tagger can be asked for the sentiment of a text, and any run for the topic of news.
 """
 
 from dataclasses import dataclass, replace
@@ -81,7 +81,7 @@ def require_labelled(dataset: Dataset, split: str, label: str) -> None:
     labels = {str(record[label]) for record in dataset.splits[split]}
     if len(labels) < 2:
         raise ValueError(
-            f"data {dataset.name!r}: the first {len(dataset.splits[split])} texts of {split} are "
-            f"all {labels.pop()!r} in {label!r}; a probe needs two labels. Read more of them with "
-            "--limit, or name another column with --texts.label"
+            f"data {dataset.name!r}: the first {len(dataset.splits[split])} texts of {split} have "
+            f"one {label!r}, {labels.pop()!r}; a probe needs two. Read more of them with --limit, "
+            "or name another column with --texts.label"
         )
