@@ -181,8 +181,8 @@ def plot(axes: Axes, found: Projection, cloud: Cloud) -> dict[str, tuple[float, 
     axes.set_yticks([])
     axes.set_title(f"{found.name}:\n{cloud.name}")
     axes.set_xlabel(
-        f"silhouette {cloud.silhouette:z.2f}, neighbour purity {cloud.purity:.2f} (chance "
-        f"{found.chance:.2f}){of_seeds(cloud)}",
+        f"silhouette {cloud.silhouette:z.2f}, neighbour purity {cloud.purity:.2f}\n"
+        f"(chance {found.chance:.2f}){of_seeds(cloud)}",
         fontsize=8,
     )
     return centres
@@ -195,7 +195,8 @@ def figure(every: list[Projection], title: str) -> Figure:
     n_rows = -(-n_models // COLUMNS)  # of a property
     n_columns = -(-n_models // n_rows)
     width = min(4.6, 12.9 / n_columns)
-    result = Figure(figsize=(width * n_columns, 0.87 * width * n_rows * len(every) + 0.5))
+    height = (0.87 if n_rows == 1 else 0.65) * width
+    result = Figure(figsize=(width * n_columns, height * n_rows * len(every) + 0.5))
     result.suptitle(f"{title}\nNumbers are of the original space.", x=0.01, ha="left")
     grid = result.add_gridspec(n_rows * len(every), n_columns)
     centres = []

@@ -165,28 +165,37 @@ def coded(
     return Property(name, tuple(map(str, label_names)), labels, ids, types, states)
 
 
-def other_data(run: Run, kind: str, weights: tuple[Weights, ...]) -> Iterator[tuple[str, str]]:
+def other_data(run: Run, kind: str) -> Iterator[tuple[str, str]]:
     """The dumps of other data than the run's: what the data are called, and `<data>-<split>`.
 
     Where several splits of one data set were dumped, they are called by the split too.
-
-    Raises:
-        ValueError: if one of the weights was not dumped.
     """
     marks = tuple(f"--{name}" for name in WEIGHTS)
-    paths = sorted((run.path / kind).glob("*.npz"))
-    stems = [path.stem for path in paths if not path.stem.endswith(marks)]
+    stems = [path.stem for path in sorted((run.path / kind).glob("*.npz"))]
+    stems = [stem for stem in stems if not stem.endswith(marks)]
     splits = Counter(stem.rpartition("-")[0] for stem in stems)
     for stem in stems:
-        missing = [w for w in weights if not run.arrays(kind, stem, w).is_file()]
-        data, _, split = stem.rpartition("-")
-        if missing:
-            raise ValueError(
-                f"{run.path} has no {kind}/{run.arrays(kind, stem, missing[0]).name}; repeat the "
-                f"command that wrote {kind}/{stem}.npz with all weights: python eval.py {run.path} "
-                f"--dump {kind} --data {data} --split {split} --weights {','.join(weights)}"
-            )
+        data = stem.rpartition("-")[0]
         yield data if splits[data] == 1 else stem, stem
+
+
+def require_all(run: Run, dump: str, stem: str, weights: tuple[Weights, ...]) -> None:
+    """Raise ValueError, with the command to repeat, if a dump of other data lacks weights.
+
+    Args:
+        run: the run.
+        dump: the kind, and its own options if it has some, as `eval.py --dump` takes them.
+        stem: `<data>-<split>`.
+        weights: all that are needed.
+    """
+    kind, (data, _, split) = dump.partition(" ")[0], stem.rpartition("-")
+    missing = [w for w in weights if not run.arrays(kind, stem, w).is_file()]
+    if missing:
+        raise ValueError(
+            f"{run.path} has no {kind}/{run.arrays(kind, stem, missing[0]).name}; repeat the "
+            f"command that wrote {kind}/{stem}.npz with all weights: python eval.py {run.path} "
+            f"--dump {dump} --data {data} --split {split} --weights {','.join(weights)}"
+        )
 
 
 def word_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
@@ -196,7 +205,8 @@ def word_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
         ValueError: if one of the weights was not dumped.
     """
     found = []
-    for data, stem in other_data(run, "words", weights):
+    for data, stem in other_data(run, "words"):
+        require_all(run, "words", stem, weights)
         ids, states = read_states(run, "words", stem, weights, "word_states")
         known = dumped.load(run.arrays("words", stem), "forms")
         forms = np.char.lower(known["forms"])
@@ -218,9 +228,10 @@ def text_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
         ValueError: if one of the weights was not dumped.
     """
     found = []
-    for data, stem in other_data(run, "texts", weights):
-        ids, states = read_states(run, "texts", stem, weights, "mean")
+    for data, stem in other_data(run, "texts"):
         column, labels = read_arrays(run.arrays("texts", stem), "column", "labels")
+        require_all(run, f"texts --texts.label {column}", stem, weights)
+        ids, states = read_states(run, "texts", stem, weights, "mean")
         name = f"label of {data}" if column == "label" else f"{column}, {data}"
         found.append(coded(name, labels, ids, None, states))
     return found

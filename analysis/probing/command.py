@@ -21,7 +21,7 @@ NEEDS = {"hidden": tuple(WEIGHTS)}  # dumps of eval.py
 def numbers(found: list[Probed]) -> dict:
     """All that was found, as JSON."""
     layers = {
-        probed.name: {curve.name: {"best": curve.best, "centre": curve.centre}
+        probed.name: {curve.name: {"best": curve.best, "centre": curve.centre, "gain": curve.gain}
                       for curve in probed.curves}
         for probed in found
     }  # fmt: skip

@@ -25,15 +25,17 @@ def colours(probed: Probed) -> dict[str, str]:
 def plot(axes: Axes, probed: Probed) -> None:
     """Accuracy over the layers, each curve with its interval; the majority as a level."""
     colors = colours(probed)
+    shade = 0.45 / max(3, len(probed.curves))  # where many bands lie on each other, paler ones
     last = len(probed.curves[0].accuracy) - 1
     ends = {"majority": (probed.majority, GREY)}
     axes.axhline(probed.majority, color=GREY, linestyle=":", linewidth=1)
     for curve in probed.curves:
         color, x = colors[curve.name], np.arange(last + 1)
-        axes.fill_between(x, curve.low, curve.high, color=color, alpha=0.15, linewidth=0)
+        axes.fill_between(x, curve.low, curve.high, color=color, alpha=shade, linewidth=0)
         axes.plot(x, curve.accuracy, "o-", color=color, clip_on=False)
         ends[curve.name] = (curve.accuracy[-1], color)
     axes.set(title=probed.name, xlim=(0, last))
+    axes.margins(y=0.03 * len(probed.curves))  # labels of lines that end together need it
     axes.set_xlabel("layer (0: embeddings)")
     axes.set_ylabel(
         f"accuracy ({probed.n_test:,} tested, {probed.n_train:,} trained on)", fontsize=8

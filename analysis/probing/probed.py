@@ -39,6 +39,11 @@ class Curve:
         return int(self.accuracy.argmax())
 
     @property
+    def gain(self) -> float:
+        """Accuracy there less that of the embeddings."""
+        return float(self.accuracy.max() - self.accuracy[0])
+
+    @property
     def centre(self) -> float | None:
         """The layer where what is read of it comes in; None where no layer gains anything."""
         return centre(self.accuracy)

@@ -107,19 +107,20 @@ def table(probed: Probed) -> str:
 
 
 def carried(found: list[Probed]) -> str:
-    """Which layers carry what: for each property and model the best layer, and the centre."""
+    """Which layers carry what: of each property and model the best layer, centre and gain."""
     names = [curve.name for curve in found[0].curves if curve.name != RANDOM]
-    rows = [["best layer (centre of gravity)", *names]]
+    rows = [["best layer (centre of gravity; gain)", *names]]
     rows += [[one.name, *(cell(one.curve(name)) for name in names)] for one in from_below(found)]
     return (
-        f"{aligned(rows)}\nBest: where accuracy is highest. Centre: the mean of the layers, each "
-        "weighted by what it adds to the best accuracy below it; - where none adds to that of the "
-        "embeddings."
+        f"{aligned(rows)}\nBest: where accuracy is highest. Gain: what it has over the embeddings. "
+        "Centre: the mean of the layers, each weighted by what it adds to the best accuracy below "
+        "it; - where none adds. A small gain has a centre by chance."
     )
 
 
 def cell(curve: Curve) -> str:
-    return f"{curve.best} ({'-' if curve.centre is None else f'{curve.centre:.1f}'})"
+    place = "-" if curve.centre is None else f"{curve.centre:.1f}"
+    return f"{curve.best} ({place}; {curve.gain:+.3f})"
 
 
 def from_below(found: list[Probed]) -> list[Probed]:

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from made_runs import made_others, made_run, made_texts, made_words
+from made_runs import made_run, made_texts, made_words
 from running import refused_by, trained
 
 import eval
