@@ -73,13 +73,29 @@ def label_ends(axes: Axes, x: float, ends: dict[str, tuple[float, str]]) -> None
     (low, high), height = axes.get_ylim(), axes.bbox.height * 72 / axes.figure.dpi  # points
     step = (high - low) * LINE / height
     names = sorted(ends, key=lambda name: ends[name][0])
-    places: list[float] = []
-    for name in names:
-        places.append(max([ends[name][0], *(place + step for place in places[-1:])]))
-    # Pushed upwards only, labels would drift from their lines: half of the push is taken back.
-    shift = np.mean([place - ends[name][0] for place, name in zip(places, names, strict=True)])
+    places = moved_apart([ends[name][0] for name in names], step)
     for place, name in zip(places, names, strict=True):
-        label_end(axes, x, place - shift, name, ends[name][1])
+        label_end(axes, x, place, name, ends[name][1])
+
+
+def moved_apart(heights: list[float], step: float) -> list[float]:
+    """Rising heights, moved as little as it takes for a distance of `step` between neighbours.
+
+    Those that meet stand around their mean; what is far from them stays where it is.
+    """
+    groups: list[list[float]] = []
+    for height in heights:
+        groups.append([height])
+        while len(groups) > 1 and _span(groups[-1], step)[0] < _span(groups[-2], step)[1] + step:
+            last = groups.pop()
+            groups[-1] += last
+    return [_span(group, step)[0] + i * step for group in groups for i in range(len(group))]
+
+
+def _span(group: list[float], step: float) -> tuple[float, float]:
+    """The lowest and the highest place of labels that stand around their mean."""
+    half = step * (len(group) - 1) / 2
+    return float(np.mean(group)) - half, float(np.mean(group)) + half
 
 
 def label_points(axes: Axes, points: list[tuple[float, float, float]], texts: list[str]) -> None:

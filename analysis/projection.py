@@ -3,7 +3,6 @@
 import argparse
 import csv
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,69 +10,43 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
 from analysis.finished import add_runs, asked
+from analysis.planes import METHODS, SHOWN, reduced
 from analysis.plotting import label_points, save, styled
-from analysis.states import (
-    SEED,
-    Property,
-    compared,
-)
+from analysis.seeds import n_seeds, together
+from analysis.states import SEED, Property, Shown, compared
 from tl.runs import Weights, write_atomically, write_json
 
 MOST_POINTS = 2000  # of all models together
-N_COMPONENTS = 50  # of PCA, before anything else
 N_NEIGHBOURS = 10  # whose labels are compared
 NO_CLUSTERS = 0.05  # a silhouette up to which nothing is a cluster
 WEIGHTS: tuple[Weights, ...] = ("trained", "pretrained")
+COLUMNS = 4  # of panels, at most
 NEEDS = {"hidden": tuple(WEIGHTS)}  # dumps of eval.py
-
-
-def tsne(X: np.ndarray) -> np.ndarray:
-    """[n, d] -> [n, 2] (van der Maaten & Hinton, 2008), from PCA, so that a repetition is equal."""
-    perplexity = min(30.0, (len(X) - 1) / 3)
-    return TSNE(
-        n_components=2, perplexity=perplexity, init="pca", learning_rate="auto", max_iter=1000,
-        random_state=SEED, n_jobs=1,
-    ).fit_transform(X)  # fmt: skip
-
-
-def umap(X: np.ndarray) -> np.ndarray:
-    """[n, d] -> [n, 2] (arXiv 1802.03426).
-
-    Raises:
-        ValueError: if umap-learn is not installed.
-    """
-    try:
-        from umap import UMAP
-    except ModuleNotFoundError as error:
-        raise ValueError(
-            f"--method umap needs the package umap-learn ({error}); install it with: "
-            "pip install -r requirements-extra.txt, or take --method tsne"
-        ) from None
-    n_neighbors = min(15, len(X) - 1)
-    return UMAP(
-        n_components=2, n_neighbors=n_neighbors, min_dist=0.1, metric="cosine", init="spectral",
-        random_state=SEED, n_jobs=1,
-    ).fit_transform(X)  # fmt: skip
-
-
-METHODS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"tsne": tsne, "umap": umap}
-SHOWN = {"tsne": "t-SNE", "umap": "UMAP"}
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """The states of one model: where they lie in the plane, and how they lie in their own space."""
+    """The states of one model: where they lie in the plane, and how they lie in their own space.
+
+    The points are of the lowest seed, the numbers of each seed.
+    """
 
     name: str
     points: np.ndarray  # [n, 2]
-    silhouette: float  # of the labels; in the original space, as is
-    purity: float  # the share of the nearest neighbours that have the same label
+    silhouettes: tuple[float, ...]  # of the labels; in the original space, as are
+    purities: tuple[float, ...]  # the shares of the nearest neighbours that have the same label
+
+    @property
+    def silhouette(self) -> float:
+        return float(np.mean(self.silhouettes))
+
+    @property
+    def purity(self) -> float:
+        return float(np.mean(self.purities))
 
 
 @dataclass(frozen=True)
@@ -89,12 +62,12 @@ class Projection:
     clouds: tuple[Cloud, ...]
 
 
-def compute(prop: Property, shown: dict[str, np.ndarray], layer: int, method: str) -> Projection:
-    """Project one layer of some models into one plane.
+def compute(prop: Property, shown: Shown, layer: int, method: str) -> Projection:
+    """Project one layer of some models into one plane, of each the lowest seed.
 
     Args:
         prop: what is known of the rows; its own states are not read.
-        shown: the states of each model by its name, [n, L + 1, d].
+        shown: the states of each model.
         layer: which layer; −1 is the last.
         method: of METHODS.
 
@@ -102,7 +75,7 @@ def compute(prop: Property, shown: dict[str, np.ndarray], layer: int, method: st
         ValueError: if there is no such layer, one class only, too few rows, or no difference
             between the states of a model.
     """
-    n, n_layers, _ = next(iter(shown.values())).shape
+    n, n_layers, _ = next(iter(shown.values()))[0].shape
     if not -n_layers <= layer < n_layers:
         raise ValueError(f"--layer {layer}: there are {n_layers}, from 0 to {n_layers - 1}")
     rows = np.random.default_rng(SEED).permutation(n)[: MOST_POINTS // len(shown)]
@@ -115,14 +88,20 @@ def compute(prop: Property, shown: dict[str, np.ndarray], layer: int, method: st
             f"needs more than {N_NEIGHBOURS} rows, of two classes or more"
         )
     states = {
-        name: all_layers[rows, layer].astype(np.float64) for name, all_layers in shown.items()
+        name: [all_layers[rows, layer].astype(np.float64) for all_layers in seeds]
+        for name, seeds in shown.items()
     }
     check_spread(prop.name, layer % n_layers, states)
-    points = METHODS[method](reduced(np.concatenate(list(states.values()))))
+    points = METHODS[method](reduced(np.concatenate([seeds[0] for seeds in states.values()])))
     own = np.split(points, len(states))
     clouds = [
-        Cloud(name, at, silhouette(h, labels), purity(h, labels))
-        for (name, h), at in zip(states.items(), own, strict=True)
+        Cloud(
+            name,
+            at,
+            tuple(silhouette(h, labels) for h in seeds),
+            tuple(purity(h, labels) for h in seeds),
+        )
+        for (name, seeds), at in zip(states.items(), own, strict=True)
     ]
     return Projection(
         prop.name, layer % n_layers, prop.label_names, labels, prop.examples[rows],
@@ -130,23 +109,18 @@ def compute(prop: Property, shown: dict[str, np.ndarray], layer: int, method: st
     )  # fmt: skip
 
 
-def check_spread(name: str, layer: int, states: dict[str, np.ndarray]) -> None:
+def check_spread(name: str, layer: int, states: dict[str, list[np.ndarray]]) -> None:
     """Raise ValueError for a model whose states are all equal: t-SNE divides by their spread.
 
     So are those of the first token in layer 0, which is the same in all texts.
     """
-    for model, h in states.items():
-        if not np.ptp(h, axis=0).any():
-            raise ValueError(
-                f"{name}, layer {layer}, {model}: all {len(h)} states are equal, so that there is "
-                "nothing to project"
-            )
-
-
-def reduced(X: np.ndarray) -> np.ndarray:
-    """The first principal components: distances in fewer dimensions are quick, and less noisy."""
-    n_components = min(N_COMPONENTS, *X.shape)
-    return PCA(n_components, svd_solver="full", random_state=SEED).fit_transform(X)
+    for model, seeds in states.items():
+        for h in seeds:
+            if not np.ptp(h, axis=0).any():
+                raise ValueError(
+                    f"{name}, layer {layer}, {model}: all {len(h)} states are equal, so that there "
+                    "is nothing to project"
+                )
 
 
 def silhouette(X: np.ndarray, labels: np.ndarray) -> float:
@@ -166,11 +140,12 @@ def sentence(found: Projection) -> str:
     parts = [
         f"{found.name}, layer {found.layer} ({len(found.labels):,} rows of each model): in the "
         f"original space {before.purity:.3f} of the nearest neighbours share a row's label before "
-        f"adaptation, {found.chance:.3f} would by chance (silhouette {before.silhouette:.3f})."
+        f"adaptation, {found.chance:.3f} would by chance (silhouette {before.silhouette:z.3f})."
     ]
     for cloud in others:
         name = "Afterwards" if cloud.name == "after" else f"After {cloud.name}"
-        parts.append(f"{name} it is {cloud.purity:.3f} (silhouette {cloud.silhouette:.3f}).")
+        beside = f"silhouette {cloud.silhouette:z.3f}{of_seeds(cloud)}"
+        parts.append(f"{name} it is {cloud.purity:.3f} ({beside}).")
     flat = [cloud.name for cloud in found.clouds if cloud.silhouette <= NO_CLUSTERS]
     if flat:
         parts.append(
@@ -178,6 +153,12 @@ def sentence(found: Projection) -> str:
             "clusters there, whatever the picture shows."
         )
     return " ".join(parts)
+
+
+def of_seeds(cloud: Cloud) -> str:
+    """`; means of 3 seeds`; nothing for one."""
+    n = len(cloud.silhouettes)
+    return f"; means of {n_seeds(n)}" if n > 1 else ""
 
 
 def plot(axes: Axes, found: Projection, cloud: Cloud) -> dict[str, tuple[float, float]]:
@@ -198,10 +179,10 @@ def plot(axes: Axes, found: Projection, cloud: Cloud) -> dict[str, tuple[float, 
     axes.set_ylim(low[1] - room[1], high[1] + room[1])
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.set_title(f"{found.name}: {cloud.name}")
+    axes.set_title(f"{found.name}:\n{cloud.name}")
     axes.set_xlabel(
-        f"in the original space: silhouette {cloud.silhouette:.2f}, neighbour purity "
-        f"{cloud.purity:.2f} (chance {found.chance:.2f})",
+        f"silhouette {cloud.silhouette:z.2f}, neighbour purity {cloud.purity:.2f}\n"
+        f"(chance {found.chance:.2f}){of_seeds(cloud)}",
         fontsize=8,
     )
     return centres
@@ -209,14 +190,22 @@ def plot(axes: Axes, found: Projection, cloud: Cloud) -> dict[str, tuple[float, 
 
 @styled
 def figure(every: list[Projection], title: str) -> Figure:
-    """A row for each property, a panel for each model."""
-    n_columns = len(every[0].clouds)
-    result = Figure(figsize=(4.6 * n_columns, 4.2 * len(every) + 0.3))
-    result.suptitle(title, x=0.01, ha="left")
-    grid = result.subplots(len(every), n_columns, squeeze=False)
-    panels = [(found, cloud) for found in every for cloud in found.clouds]
-    centres = [plot(axes, *panel) for axes, panel in zip(grid.flat, panels, strict=True)]
-    for axes, own in zip(grid.flat, centres, strict=True):  # when nothing will move any more
+    """A panel for each model, of each property in rows of their own."""
+    n_models = len(every[0].clouds)
+    n_rows = -(-n_models // COLUMNS)  # of a property
+    n_columns = -(-n_models // n_rows)
+    width = min(4.6, 12.9 / n_columns)
+    height = (0.87 if n_rows == 1 else 0.65) * width
+    result = Figure(figsize=(width * n_columns, height * n_rows * len(every) + 0.5))
+    result.suptitle(f"{title}\nNumbers are of the original space.", x=0.01, ha="left")
+    grid = result.add_gridspec(n_rows * len(every), n_columns)
+    centres = []
+    for i, found in enumerate(every):
+        for j, cloud in enumerate(found.clouds):
+            row, column = divmod(j, n_columns)
+            axes = result.add_subplot(grid[i * n_rows + row, column])
+            centres.append(plot(axes, found, cloud))
+    for axes, own in zip(result.axes, centres, strict=True):  # when nothing will move any more
         label_points(axes, [(x, y, 0.0) for x, y in own.values()], list(own))
         for text in axes.texts:
             text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
@@ -249,8 +238,14 @@ def numbers(every: list[Projection], method: str) -> dict:
                 "rows": len(found.labels),
                 "chance": found.chance,
                 "models": [
-                    {"name": c.name, "silhouette": c.silhouette, "purity": c.purity}
-                    for c in found.clouds
+                    {
+                        "name": cloud.name,
+                        "silhouette": cloud.silhouette,
+                        "purity": cloud.purity,
+                        "silhouettes": cloud.silhouettes,
+                        "purities": cloud.purities,
+                    }
+                    for cloud in found.clouds
                 ],
             }
             for found in every
@@ -275,7 +270,9 @@ def run(arguments: argparse.Namespace) -> None:
             refused.append(str(error))
     if not every:
         raise ValueError("; ".join(dict.fromkeys(refused)))
-    title = f"{SHOWN[arguments.method]}, one fit for all models: {', '.join(given.labels)}"
+    groups = together(given.results)
+    drawn = "" if len(groups) == len(given.runs) else "; of several seeds the lowest is drawn"
+    title = f"{SHOWN[arguments.method]}, one fit for all models: {', '.join(groups)}{drawn}"
     save(figure(every, title), given.out / "projection.png")
     write_atomically(given.out / "projection.csv", coordinates(every))
     write_json(given.out / "projection.json", numbers(every, arguments.method))

@@ -1,5 +1,7 @@
 """Hidden states of a run as `eval.py --dump` wrote them, and what is known of each text or word."""
 
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,13 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from analysis import dumped
-from analysis.finished import labels_of
+from analysis.seeds import together
 from tl.runs import WEIGHTS, Run, Weights
 
 DEEPEST = 5  # deeper words of a dependency tree are one class: there are few
 PLACES = ("device", "runs-dir", "overwrite")  # options that say where a run was made, not what
 BEFORE, RANDOM = "before", "random"  # names of the models that others are compared with
 SEED = 0  # of every draw here and in what reads this: equal runs give equal numbers
+
+# The states of each model by its name: an array for each of its seeds, [n, L + 1, d].
+Shown = dict[str, list[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -152,12 +157,45 @@ def coded(
     name: str,
     values: np.ndarray,
     ids: np.ndarray,
-    types: np.ndarray,
+    types: np.ndarray | None,
     states: dict[Weights, np.ndarray],
 ) -> Property:
-    """A property of words whose labels are strings, [n]."""
+    """A property whose labels are strings, [n]."""
     label_names, labels = np.unique(values, return_inverse=True)
     return Property(name, tuple(map(str, label_names)), labels, ids, types, states)
+
+
+def other_data(run: Run, kind: str) -> Iterator[tuple[str, str]]:
+    """The dumps of other data than the run's: what the data are called, and `<data>-<split>`.
+
+    Where several splits of one data set were dumped, they are called by the split too.
+    """
+    marks = tuple(f"--{name}" for name in WEIGHTS)
+    stems = [path.stem for path in sorted((run.path / kind).glob("*.npz"))]
+    stems = [stem for stem in stems if not stem.endswith(marks)]
+    splits = Counter(stem.rpartition("-")[0] for stem in stems)
+    for stem in stems:
+        data = stem.rpartition("-")[0]
+        yield data if splits[data] == 1 else stem, stem
+
+
+def require_all(run: Run, dump: str, stem: str, weights: tuple[Weights, ...]) -> None:
+    """Raise ValueError, with the command to repeat, if a dump of other data lacks weights.
+
+    Args:
+        run: the run.
+        dump: the kind, and its own options if it has some, as `eval.py --dump` takes them.
+        stem: `<data>-<split>`.
+        weights: all that are needed.
+    """
+    kind, (data, _, split) = dump.partition(" ")[0], stem.rpartition("-")
+    missing = [w for w in weights if not run.arrays(kind, stem, w).is_file()]
+    if missing:
+        raise ValueError(
+            f"{run.path} has no {kind}/{run.arrays(kind, stem, missing[0]).name}; repeat the "
+            f"command that wrote {kind}/{stem}.npz with all weights: python eval.py {run.path} "
+            f"--dump {dump} --data {data} --split {split} --weights {','.join(weights)}"
+        )
 
 
 def word_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
@@ -166,22 +204,12 @@ def word_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
     Raises:
         ValueError: if one of the weights was not dumped.
     """
-    marks = tuple(f"--{name}" for name in WEIGHTS)
     found = []
-    for path in sorted((run.path / "words").glob("*.npz")):
-        if path.stem.endswith(marks):
-            continue
-        missing = [w for w in weights if not run.arrays("words", path.stem, w).is_file()]
-        if missing:
-            raise ValueError(
-                f"{run.path} has no words/{run.arrays('words', path.stem, missing[0]).name}; "
-                f"repeat the command that wrote words/{path.name}, with --weights "
-                f"{','.join(weights)}"
-            )
-        ids, states = read_states(run, "words", path.stem, weights, "word_states")
-        known = dumped.load(path, "forms")
+    for data, stem in other_data(run, "words"):
+        require_all(run, "words", stem, weights)
+        ids, states = read_states(run, "words", stem, weights, "word_states")
+        known = dumped.load(run.arrays("words", stem), "forms")
         forms = np.char.lower(known["forms"])
-        data = path.stem.rpartition("-")[0]
         if "upos" in known:
             found.append(coded(f"part of speech, {data}", known["upos"], ids, forms, states))
         if "depth" in known:
@@ -193,50 +221,73 @@ def word_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
     return found
 
 
+def text_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
+    """The labels that `--dump texts` knows of texts, by the mean of the tokens.
+
+    Raises:
+        ValueError: if one of the weights was not dumped.
+    """
+    found = []
+    for data, stem in other_data(run, "texts"):
+        column, labels = read_arrays(run.arrays("texts", stem), "column", "labels")
+        require_all(run, f"texts --texts.label {column}", stem, weights)
+        ids, states = read_states(run, "texts", stem, weights, "mean")
+        name = f"label of {data}" if column == "label" else f"{column}, {data}"
+        found.append(coded(name, labels, ids, None, states))
+    return found
+
+
 def properties(run: Run, split: str, weights: tuple[Weights, ...]) -> list[Property]:
-    """All that the dumps of a run know: of its own task, and of words.
+    """All that the dumps of a run know: of its own task, and of words and texts of other data.
 
     Raises:
         ValueError: if there is nothing, or some of the weights are missing.
     """
-    words = word_properties(run, weights)
-    if words and not run.arrays("hidden", split).is_file():
-        return words
-    return own_properties(run, split, weights) + words
+    others = word_properties(run, weights) + text_properties(run, weights)
+    if others and not run.arrays("hidden", split).is_file():
+        return others
+    return own_properties(run, split, weights) + others
 
 
 def compared(
     runs: list[Run], split: str, weights: tuple[Weights, ...]
-) -> Iterator[tuple[Property, dict[str, np.ndarray]]]:
+) -> Iterator[tuple[Property, Shown]]:
     """What all these runs know, each with the states of every model by its name.
 
-    The names are `RANDOM` and `BEFORE`, of the first run, and "after", or of each run its label.
+    The names are `RANDOM` and `BEFORE`, of the first run, and "after", or of each configuration its
+    name; its seeds stand in their order.
 
     Raises:
         ValueError: if they have nothing in common, or differ in the model before or in the rows.
     """
-    known = [{prop.name: prop for prop in properties(run, split, weights)} for run in runs]
-    names = [name for name in known[0] if all(name in own for own in known)]
-    if not names:
+    groups = together([run.read_result() for run in runs]) if len(runs) > 1 else {"after": [0]}
+    first = {prop.name: prop for prop in properties(runs[0], split, weights)}
+    trained = {name: [prop.states["trained"]] for name, prop in first.items()}
+    others = tuple(one for one in weights if one != "random")
+    for run in runs[1:]:
+        own = {prop.name: prop for prop in properties(run, split, others)}
+        for name in [name for name in trained if name not in own]:
+            print(f"left out: {name}, of which {run.path} has no dump", file=sys.stderr)
+            del trained[name]
+        for name, states in trained.items():
+            check_same(first[name], own[name], runs[0], run)
+            states.append(own[name].states["trained"])  # the others of its states are let go
+    if not trained:
         raise ValueError("these runs have no property in common; give runs of one task and data")
-    labels = ["after"] if len(runs) == 1 else labels_of([run.read_result() for run in runs])
-    for name in names:
-        first = known[0][name]
-        shown = {RANDOM: first.states["random"]} if "random" in weights else {}
-        shown[BEFORE] = first.states["pretrained"]
-        for run, label, own in zip(runs, labels, known, strict=True):
-            check_same(first, own[name], runs[0], run)
-            shown[label] = own[name].states["trained"]
-        yield first, shown
+    for name, states in trained.items():
+        prop = first[name]
+        shown = {RANDOM: [prop.states["random"]]} if "random" in weights else {}
+        shown[BEFORE] = [prop.states["pretrained"]]
+        yield prop, shown | {label: [states[i] for i in of] for label, of in groups.items()}
 
 
 def check_same(one: Property, other: Property, run: Run, second: Run) -> None:
     """Raise ValueError unless two runs began with one model, and their dumps are of equal rows."""
-    for what in ("examples", "labels"):
+    for what in ("examples", "label_names", "labels"):
         if not np.array_equal(getattr(one, what), getattr(other, what)):
             raise ValueError(
-                f"{one.name}: {run.path} and {second.path} have dumps of other {what}; give runs "
-                "on one data set, dumped with one --limit"
+                f"{one.name}: {run.path} and {second.path} have dumps of other "
+                f"{what.replace('_', ' ')}; give runs on one data set, dumped with one --limit"
             )
     before, after = one.states["pretrained"], other.states["pretrained"]
     # Bits differ where one was dumped on another device.

@@ -27,7 +27,7 @@ def made_texts(folder, seed=0, moved=True, **run):
 
     Before, and in the random model, states are noise; where nothing `moved`, after it too.
     """
-    found = made_run(folder, **run)
+    found = made_run(folder, seed=seed, **run)
     labels = np.arange(N) % 2
     ids = np.array([f"text-{i}" for i in range(N)])
     names = np.array(["bad", "good"])
@@ -45,6 +45,22 @@ def made_texts(folder, seed=0, moved=True, **run):
         write_arrays(
             found.arrays("hidden", "test", weights), {"ids": ids, "mean": states, "first": states}
         )
+    return found
+
+
+def made_others(found, column="topic", split="test", n=90):
+    """Add states of texts of other data to a run: those of all weights have the label."""
+    labels = np.arange(n) % 3
+    for offset, weights in enumerate(("trained", "pretrained", "random")):
+        states = np.random.default_rng(30 + offset).normal(size=(n, LAYERS, D))
+        states[..., :3] += 5 * np.eye(3)[labels][:, None]
+        half = states.astype(np.float16)
+        write_arrays(
+            found.arrays("texts", f"news-{split}", weights),
+            {"ids": np.arange(n).astype(str), "mean": half, "first": half,
+             "labels": np.array(["Business", "Sports", "World"])[labels],
+             "column": np.array(column)},
+        )  # fmt: skip
     return found
 
 

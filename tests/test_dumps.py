@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from running import refused_by, trained
-from tiny import tiny_backbone
+from tiny import tiny_backbone, write_splits
 
 import eval
 from tl import trained as runs_of
@@ -159,13 +159,9 @@ def test_words_with_entity_types(dumping, tagged_folder):
         assert "upos" not in found
 
 
-def test_word_states_are_of_the_pieces_that_are_named(basic, tagged_folder, tmp_path):
-    place = basic.index("--data")
-    command = [*basic[:place], "--data", str(tagged_folder), *basic[place + 2 :]]
-    command[command.index("classification")] = "ner"
-    run = trained([*command, "--strategy", "full", "--epochs", "1"], tmp_path)
-    dataset = runs_of.load_data(runs_of.config_of(run))
-    setup = runs_of.load(run, dataset)
+def test_word_states_are_of_the_pieces_that_are_named(tagger):
+    dataset = runs_of.load_data(runs_of.config_of(tagger))
+    setup = runs_of.load(tagger, dataset)
     arrays = hidden.collect(setup, dataset, "validation", 4)
     examples = setup.task.examples("validation")[:4]
     names = setup.task.tokenizer.convert_ids_to_tokens
@@ -174,9 +170,80 @@ def test_word_states_are_of_the_pieces_that_are_named(basic, tagged_folder, tmp_
     assert len(arrays["word_states"]) == len(expected)
 
 
+NEWS = [
+    {"id": f"n{i}", "text": f"a {word} day in town", "topic": topic}
+    for i, (word, topic) in enumerate([("good", "Sports"), ("bad", "World")] * 5)
+]
+
+
+@pytest.fixture
+def news(tmp_path):
+    """A directory of texts with a topic, which no run has learned from."""
+    splits = {"train": NEWS[:2], "validation": NEWS[:2], "test": NEWS}
+    return str(write_splits(tmp_path / "news", splits))
+
+
+@pytest.fixture(scope="module")
+def tagger(basic, tagged_folder, tmp_path_factory):
+    """A finished run that labels words; read only but for dumps."""
+    place = basic.index("--data")
+    command = [*basic[:place], "--data", str(tagged_folder), *basic[place + 2 :]]
+    command[command.index("classification")] = "ner"
+    return trained(
+        [*command, "--strategy", "full", "--epochs", "1"], tmp_path_factory.mktemp("ner")
+    )
+
+
+def test_a_tagger_is_asked_for_the_topic_of_texts(tagger, news):
+    """The states of a text are those that `hidden` would give of it."""
+    command = [str(tagger.path), "--dump", "texts", "--data", news, "--texts.label", "topic"]
+    assert eval.main([*command, "--weights", ",".join(WEIGHTS), "--limit", "7"]) == 0
+    found = {}
+    for weights in WEIGHTS:
+        with np.load(tagger.arrays("texts", "news-test", weights)) as arrays:
+            found[weights] = dict(arrays)
+    for arrays in found.values():
+        assert arrays.keys() == {"ids", "mean", "first", "labels", "column"}
+        assert arrays["ids"].tolist() == [f"n{i}" for i in range(7)]
+        assert arrays["labels"].tolist() == [record["topic"] for record in NEWS[:7]]
+        assert str(arrays["column"]) == "topic"
+        assert arrays["mean"].dtype == arrays["first"].dtype == np.float16
+    assert not np.array_equal(found["trained"]["mean"], found["pretrained"]["mean"])
+    setup = runs_of.load(tagger)
+    setup.model.eval()
+    inputs = setup.task.tokenizer(NEWS[1]["text"], return_tensors="pt")
+    with torch.no_grad():
+        states = setup.model.read(dict(inputs), output_hidden_states=True)["hidden_states"]
+    for layer, state in enumerate(states):
+        for name, expected in (("mean", state[0].mean(dim=0)), ("first", state[0, 0])):
+            np.testing.assert_allclose(
+                found["trained"][name][1, layer], expected.numpy(), atol=2e-3
+            )
+
+
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
+        ([], ["no column 'label'", "columns: id, text, topic", "--texts.label"]),
+        (["--texts.label", "text", "--limit", "1"], ["first 1 texts", "one", "--limit"]),
+        (["--texts.label", "topic", "--split", "dev"], ["--split dev", "train, validation, test"]),
+    ],
+)
+def test_texts_without_labels_are_refused(words, parts, dumping, news, capsys):
+    command = [str(dumping.path), "--dump", "texts", "--data", news, *words]
+    refused_by(eval.main, command, capsys, *parts)
+
+
+def test_texts_of_data_without_texts_are_refused(dumping, tagged_folder, capsys):
+    command = [str(dumping.path), "--dump", "texts", "--data", str(tagged_folder)]
+    refused_by(eval.main, command, capsys, "have no texts", "tokens", "text, sentence")
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["--dump", "texts"], ["data of a form of its own", "--data"]),
+        (["--dump", "hidden", "--texts.label", "x"], ["--texts.label belongs to --dump texts"]),
         (["--dump", "words"], ["data of a form of its own", "--data"]),
         (["--dump", "words", "--data", "no/such.conllu"], ["no/such.conllu", "does not exist"]),
         (["--dump", "hiden"], ["allowed are", "hidden", "'hiden'"]),

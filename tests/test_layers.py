@@ -55,7 +55,7 @@ LAYERS = [
     ["tl.evaluate", "tl.resume", "tl.dumps.outputs", "tl.dumps.language"],
     ["tl.dumps.knowledge"],
     ["tl.trained", "tl.dumps", "tl.dumps.hidden", "tl.exchange.plain"],
-    ["tl.dumps.words"],
+    ["tl.dumps.words", "tl.dumps.texts"],
     ["tl.exchange.peft", "tl.exchange.plain_generator"],
     ["tl.exchange.peft_import"],
     ["tl.checkpoint.__main__"],

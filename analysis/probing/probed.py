@@ -4,33 +4,54 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
 from analysis.probing import probe
-from analysis.states import BEFORE, RANDOM, SEED, Property
+from analysis.probing.gravity import centre
+from analysis.probing.layers import Layer, Parts, Question, probe_layers
+from analysis.seeds import widened
+from analysis.states import BEFORE, RANDOM, SEED, Property, Shown
 
-STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # values of C, of which held-out examples choose one
 TESTED, HELD_OUT = 1 / 3, 1 / 5  # shares: of all examples, and of those that are not tested on
 FEWEST = 30  # examples
 RESAMPLES = 1000
 
+Draws = Callable[[np.ndarray], np.ndarray]  # see `resamples`
+
 
 @dataclass(frozen=True)
 class Curve:
-    """What probes find in each layer of one model, the embeddings first."""
+    """What probes find in each layer of one model, the embeddings first: means over its seeds."""
 
     name: str
+    n_seeds: int
     accuracy: np.ndarray  # [L + 1]
     low: np.ndarray  # [L + 1] of a 95% interval
     high: np.ndarray
+    f1: np.ndarray  # [L + 1] macro-averaged
     control: np.ndarray | None  # [L + 1] accuracy on the control task, for words
     compression: np.ndarray  # [L + 1] of the labels' online code
-    strengths: np.ndarray  # [L + 1] the C of each probe
+    seeds: np.ndarray  # [seeds, L + 1] accuracy of each
+    strengths: np.ndarray  # [seeds, L + 1] the C of each probe
+
+    @property
+    def best(self) -> int:
+        """The layer where it is read best, the lowest of equals."""
+        return int(self.accuracy.argmax())
+
+    @property
+    def gain(self) -> float:
+        """Accuracy there less that of the embeddings."""
+        return float(self.accuracy.max() - self.accuracy[0])
+
+    @property
+    def centre(self) -> float | None:
+        """The layer where what is read of it comes in; None where no layer gains anything."""
+        return centre(self.accuracy)
 
 
 @dataclass(frozen=True)
 class Change:
-    """Accuracy after adaptation less that before, on the same examples."""
+    """Accuracy after adaptation less that before, on the same examples: the mean over seeds."""
 
     name: str
     mean: np.ndarray  # [L + 1]
@@ -59,18 +80,6 @@ class Probed:
         return next(curve for curve in self.curves if curve.name == name)
 
 
-@dataclass(frozen=True)
-class Parts:
-    """How rows are cut: no example has rows in two parts. [n] of bool each."""
-
-    train: np.ndarray
-    held_out: np.ndarray  # of train: those that choose C
-
-    @property
-    def test(self) -> np.ndarray:
-        return ~self.train
-
-
 def cut(examples: np.ndarray, generator: np.random.Generator) -> Parts:
     """Cut rows by the example that they are of.
 
@@ -89,13 +98,14 @@ def cut(examples: np.ndarray, generator: np.random.Generator) -> Parts:
     return Parts(train, np.isin(examples, names[n_test : n_test + n_held]))
 
 
-def compute(prop: Property, shown: dict[str, np.ndarray]) -> Probed:
+def compute(prop: Property, shown: Shown, n_workers: int = 1) -> Probed:
     """Probe a property in every layer of some models.
 
     Args:
         prop: what is known of the rows; its own states are not read.
-        shown: the states of each model by its name, [n, L + 1, d]; `BEFORE` is one, and each that
-            is neither that nor `RANDOM` is compared with it.
+        shown: the states of each model; `BEFORE` is one, and each that is neither that nor `RANDOM`
+            is compared with it.
+        n_workers: how many layers are probed at once.
 
     Raises:
         ValueError: if there are too few examples, or one class only.
@@ -109,14 +119,9 @@ def compute(prop: Property, shown: dict[str, np.ndarray]) -> Probed:
     control = probe.control_labels(prop.types, prop.labels, generator) if has_types else None
     order = generator.permutation(np.flatnonzero(parts.train))
     draws = resamples(prop.examples[parts.test], generator)
-    curves, hits = [], {}
-    for name, states in shown.items():
-        layers = [
-            probe_layer(states[:, layer], prop, parts, control, order)
-            for layer in tqdm(range(states.shape[1]), desc=f"  {prop.name}, {name}", leave=False)
-        ]
-        hits[name] = np.array([layer.hits for layer in layers])
-        curves.append(curve(name, layers, draws(hits[name])))
+    asked = Question(prop.labels, len(prop.label_names), parts, control, order)
+    layers = probe_layers(asked, shown, prop.name, n_workers)
+    hits = {name: hits_of(seeds) for name, seeds in layers.items()}
     changes = [
         change(name, hits[name], hits[BEFORE], draws)
         for name in shown
@@ -124,63 +129,51 @@ def compute(prop: Property, shown: dict[str, np.ndarray]) -> Probed:
     ]
     return Probed(
         prop.name, prop.label_names, int(parts.train.sum()), int(parts.test.sum()),
-        float(np.mean(prop.labels[parts.test] == seen.argmax())), tuple(curves), tuple(changes),
+        float(np.mean(prop.labels[parts.test] == seen.argmax())),
+        tuple(curve(name, seeds, draws) for name, seeds in layers.items()), tuple(changes),
     )  # fmt: skip
 
 
-def curve(name: str, layers: list["Layer"], draws: np.ndarray) -> Curve:
-    """The layers of a model as arrays; `draws` [L + 1, k] are accuracies on resampled examples."""
+def hits_of(seeds: list[list[Layer]]) -> np.ndarray:
+    """Which labels are right, [seeds, L + 1, n_test] of bool."""
+    return np.array([[layer.hits for layer in layers] for layers in seeds])
+
+
+def of_each(seeds: list[list[Layer]], name: str) -> np.ndarray:
+    """A number of each layer, [seeds, L + 1]."""
+    return np.array([[getattr(layer, name) for layer in layers] for layers in seeds])
+
+
+def curve(name: str, seeds: list[list[Layer]], draws: Draws) -> Curve:
+    """The layers of a model as arrays, with an interval for other examples and other seeds."""
+    hits = hits_of(seeds)
+    each, ends = hits.mean(axis=2), interval(hits, draws)
     return Curve(
         name,
-        np.array([layer.hits.mean() for layer in layers]),
-        *np.percentile(draws, (2.5, 97.5), axis=1),
-        None if layers[0].control is None else np.array([layer.control for layer in layers]),
-        np.array([layer.compression for layer in layers]),
-        np.array([layer.strength for layer in layers]),
+        len(seeds),
+        each.mean(axis=0),
+        *ends,
+        of_each(seeds, "f1").mean(axis=0),
+        None if seeds[0][0].control is None else of_each(seeds, "control").mean(axis=0),
+        of_each(seeds, "compression").mean(axis=0),
+        each,
+        of_each(seeds, "strength"),
     )
 
 
-def change(
-    name: str, after: np.ndarray, before: np.ndarray, draws: Callable[[np.ndarray], np.ndarray]
-) -> Change:
-    """What is right after adaptation less what was before, [L + 1, n] of bool each."""
+def change(name: str, after: np.ndarray, before: np.ndarray, draws: Draws) -> Change:
+    """What is right after adaptation less what was before, [seeds, L + 1, n] of bool each."""
     gain = after.astype(float) - before
-    return Change(name, gain.mean(axis=1), *np.percentile(draws(gain), (2.5, 97.5), axis=1))
+    return Change(name, gain.mean(axis=(0, 2)), *interval(gain, draws))
 
 
-@dataclass(frozen=True)
-class Layer:
-    """What a probe finds in one layer."""
-
-    hits: np.ndarray  # [n_test] of bool: which labels are right
-    strength: float
-    control: float | None
-    compression: float
+def interval(values: np.ndarray, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
+    """The 95% interval of means of values, [seeds, L + 1, n], for other examples and seeds."""
+    ends = np.percentile(draws(values.mean(axis=0)), (2.5, 97.5), axis=1)
+    return widened(values.mean(axis=2), *ends)
 
 
-def probe_layer(
-    states: np.ndarray,
-    prop: Property,
-    parts: Parts,
-    control: np.ndarray | None,
-    order: np.ndarray,
-) -> Layer:
-    """Fit and test the probe of one layer, [n, d], its control task and its code."""
-    h, y = probe.standardise(states, parts.train), prop.labels
-    train, test, n_classes = parts.train, parts.test, len(prop.label_names)
-    C = probe.choose_strength(h[train], y[train], parts.held_out[train], n_classes, STRENGTHS)
-    hits = probe.fit(h[train], y[train], n_classes, C).predict(h[test]) == y[test]
-    control_score = None
-    if control is not None:
-        remembered = probe.fit(h[train], control[train], n_classes, C)
-        control_score = remembered.accuracy(h[test], control[test])
-    bits = probe.online_bits(h, y, n_classes, C, order)
-    return Layer(hits, C, control_score, probe.compression(bits, len(order), n_classes))
-
-
-def resamples(
-    examples: np.ndarray, generator: np.random.Generator
-) -> Callable[[np.ndarray], np.ndarray]:
+def resamples(examples: np.ndarray, generator: np.random.Generator) -> Draws:
     """Means over rows when examples are drawn anew: values [k, n] -> [k, RESAMPLES].
 
     Words of one sentence are no independent draws, so whole sentences are drawn.

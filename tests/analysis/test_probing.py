@@ -10,7 +10,8 @@ from running import refused_by, trained
 import eval
 from analysis import __main__ as command_line
 from analysis import states
-from analysis.probing import command as probing
+from analysis.probing import report
+from analysis.probing.figure import figure
 from analysis.probing.probed import Change, compute, cut, resamples
 from analysis.states import BEFORE, RANDOM, Property, compared, entities
 from tl.runs import WEIGHTS
@@ -53,7 +54,7 @@ def test_a_change_is_clear_where_its_interval_leaves_out_zero(probed):
 
 
 def test_the_sentence_says_what_the_numbers_say(probed):
-    text = probing.sentence(probed)
+    text = report.sentence(probed)
     (change,) = probed.changes
     assert f"a random model at most {probed.curve(RANDOM).accuracy.max():.3f}" in text
     assert (
@@ -67,7 +68,7 @@ def test_the_sentence_says_what_the_numbers_say(probed):
     ("of", "expected"), [([2], "layer 2"), ([0, 1, 2, 5], "layers 0–2, 5"), ([1, 3], "layers 1, 3")]
 )
 def test_layers_in_words(of, expected):
-    assert probing.layers(of) == expected
+    assert report.layers(of) == expected
 
 
 def test_p5_a_frozen_strategy_gives_the_same_table_before_and_after(
@@ -86,7 +87,7 @@ def test_p5_a_frozen_strategy_gives_the_same_table_before_and_after(
         before, after = one.curve(BEFORE), one.curve("after")
         for name in ("accuracy", "low", "high", "compression", "strengths"):
             np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
-        assert "every layer gives the same as before" in probing.sentence(one)
+        assert "every layer gives the same as before" in report.sentence(one)
 
 
 def test_words_of_a_type_have_a_control_label_and_so_a_selectivity(tmp_path):
@@ -143,9 +144,8 @@ def test_runs_of_two_strategies_are_compared_with_one_model_before(texts, tmp_pa
     other = made_texts(tmp_path / "frozen", moved=False, strategy="full")
     (prop, shown), _ = compared([texts, other], "test", ALL)
     assert list(shown) == [RANDOM, BEFORE, "lora", "full"]
-    axes = probing.figure([compute(prop, shown)], "two runs").axes[0]
-    labels = {text.get_text() for text in axes.texts}
-    assert labels == {"majority", RANDOM, BEFORE, "lora", "full"}
+    axes = figure([compute(prop, shown)], "two runs").axes[0]
+    assert {text.get_text() for text in axes.texts} == {"majority", RANDOM, BEFORE, "lora", "full"}
 
 
 def test_what_cannot_be_probed_is_refused(texts, tmp_path, capsys):
@@ -170,10 +170,10 @@ def test_too_few_examples_or_classes_are_refused():
     noise = np.random.default_rng(0).normal(size=(40, 2, 4))
     one = Property("label", ("a", "b"), np.zeros(40, dtype=int), rows, None, {})
     with pytest.raises(ValueError, match="one class only, 'a'"):
-        compute(one, {BEFORE: noise})
+        compute(one, {BEFORE: [noise]})
     few = one.of(rows[:20])
     with pytest.raises(ValueError, match="20 examples are too few"):
-        compute(few, {BEFORE: noise[:20]})
+        compute(few, {BEFORE: [noise[:20]]})
 
 
 def test_states_that_are_not_finite_or_of_other_examples_are_refused(tmp_path):

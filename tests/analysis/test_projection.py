@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_runs import made_texts
+from matplotlib.text import Text
 from running import refused_by
 from sklearn.datasets import make_blobs
 from sklearn.manifold import trustworthiness
@@ -33,7 +34,7 @@ def labelled(labels, states):
     """A property of rows, and models of one layer with these states."""
     names = tuple(map(str, range(labels.max() + 1)))
     prop = Property("label", names, labels, np.arange(len(labels)), None, {})
-    return prop, {name: rows[:, None].astype(np.float32) for name, rows in states.items()}
+    return prop, {name: [rows[:, None].astype(np.float32)] for name, rows in states.items()}
 
 
 @pytest.mark.slow
@@ -90,10 +91,10 @@ def test_numbers_are_of_the_original_space_and_the_plane_is_one():
     found = compute(prop, shown, 0, "tsne")
     before, after = found.clouds
     assert after.purity == 1.0
-    assert after.silhouette == pytest.approx(silhouette(shown["after"][:, 0], labels), abs=1e-6)
+    assert after.silhouette == pytest.approx(silhouette(shown["after"][0][:, 0], labels), abs=1e-6)
     assert before.purity == pytest.approx(0.5, abs=0.1)
     assert found.chance == pytest.approx(0.5)
-    both = np.concatenate([shown[BEFORE][:, 0], shown["after"][:, 0]]).astype(np.float64)
+    both = np.concatenate([shown[name][0][:, 0] for name in (BEFORE, "after")]).astype(np.float64)
     joint = METHODS["tsne"](reduced(both))
     np.testing.assert_array_equal(np.concatenate([before.points, after.points]), joint)
 
@@ -118,6 +119,74 @@ def test_no_more_points_than_the_limit():
         projection.MOST_POINTS = limit
     assert [len(cloud.points) for cloud in found.clouds] == [40, 40]
     assert len(set(found.examples)) == 40
+
+
+def test_of_several_seeds_the_lowest_is_drawn_and_the_numbers_are_means():
+    generator = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    prop, shown = labelled(labels, {BEFORE: generator.normal(size=(90, 4))})
+    shown["lora"] = [
+        (generator.normal(size=(90, 1, 4)) + shift * labels[:, None, None]).astype(np.float32)
+        for shift in (1, 2, 8)
+    ]
+    found = compute(prop, shown, 0, "tsne")
+    cloud = found.clouds[1]
+    each = [compute(prop, shown | {"lora": [one]}, 0, "tsne") for one in shown["lora"]]
+    assert cloud.silhouettes == tuple(one.clouds[1].silhouette for one in each)
+    assert cloud.purities == tuple(one.clouds[1].purity for one in each)
+    assert cloud.silhouette == pytest.approx(np.mean(cloud.silhouettes))
+    assert cloud.purity == pytest.approx(np.mean(cloud.purities))
+    assert len(set(cloud.silhouettes)) == 3
+    for one, other in zip(found.clouds, each[0].clouds, strict=True):
+        np.testing.assert_array_equal(one.points, other.points)  # the other seeds move nothing
+    assert f"(silhouette {cloud.silhouette:.3f}; means of 3 seeds)" in projection.sentence(found)
+    before, after = projection.figure([found], "").axes
+    assert "means of 3 seeds" in after.get_xlabel()
+    assert "seed" not in before.get_xlabel()
+
+
+def made(n_models, silhouette=0.1):
+    """A projection of some models."""
+    points = np.random.default_rng(0).normal(size=(40, 2))
+    clouds = [
+        projection.Cloud(f"feature_extraction {i}", points, (silhouette,) * 3, (0.4,) * 3)
+        for i in range(n_models)
+    ]
+    name = "label of emotion, mean of the tokens"
+    labels = np.arange(40) % 4
+    return projection.Projection(name, 6, tuple("abcd"), labels, labels, 0.3, tuple(clouds))
+
+
+@pytest.mark.parametrize(
+    ("n_models", "n_columns", "n_rows"), [(2, 2, 1), (4, 4, 1), (6, 3, 2), (7, 4, 2)]
+)
+def test_panels_wrap_and_no_title_runs_into_the_next(n_models, n_columns, n_rows):
+    result = projection.figure([made(n_models), made(n_models)], "")
+    result.draw_without_rendering()
+    assert result.get_figwidth() <= 13
+    assert len({round(axes.bbox.x0) for axes in result.axes}) == n_columns
+    assert len({round(axes.bbox.y0) for axes in result.axes}) == 2 * n_rows
+    for axes in result.axes:
+        for text in axes.findobj(Text):
+            assert text.get_window_extent().width <= axes.bbox.width
+
+
+def test_nothing_is_less_than_zero():
+    found = made(2, silhouette=-0.0004)
+    assert "-0.00" not in projection.sentence(found)
+    axes = projection.figure([found], "").axes[0]
+    assert axes.get_xlabel().startswith("silhouette 0.00,")
+
+
+def test_command_line_of_seeds_draws_one_panel_for_each_configuration(tmp_path):
+    runs = [made_texts(tmp_path / f"r{seed}", seed=seed) for seed in (1, 0)]
+    runs.append(made_texts(tmp_path / "full", strategy="full"))
+    words = [*(str(run.path) for run in runs), "--out", str(tmp_path / "out")]
+    assert command_line.main(["projection", *words]) == 0
+    path = tmp_path / "out" / "projection.json"
+    first, _ = json.loads(path.read_text(encoding="utf-8"))["properties"]
+    counts = {model["name"]: len(model["silhouettes"]) for model in first["models"]}
+    assert counts == {BEFORE: 1, "lora": 2, "full": 1}
 
 
 def test_command_line_writes_picture_points_and_numbers(tmp_path, capsys):

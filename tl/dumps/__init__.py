@@ -24,8 +24,9 @@ DUMPS = {
     "source": "tl.dumps.source",
     "rewrites": "tl.dumps.rewrites",
     "words": "tl.dumps.words",
+    "texts": "tl.dumps.texts",
 }
-WITH_OPTIONS = ("rewrites",)
+WITH_OPTIONS = ("rewrites", "texts")
 
 
 def dump_of(name: str) -> ModuleType:

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from torch import Tensor
+from transformers.modeling_outputs import ModelOutput
 
 from tl import heads
 from tl.build import Setup
@@ -28,19 +29,16 @@ def collect(setup: Setup, dataset: Dataset, split: str, limit: int) -> dict[str,
         the order of `predictions/<split>.npz`, and `word_pieces` [rows], the first piece of each.
     """
     examples = setup.task.examples(split)[:limit]
-    means, firsts, words, pieces = [], [], [], []
+    texts, words, pieces = [], [], []
     for batch, output in outputs(setup, examples, "output_hidden_states"):
         mask = batch.inputs["attention_mask"]
-        states = real_states(output, mask)
-        means.append(half(torch.stack([heads.mean(h.float(), mask) for h in states], dim=1)))
-        firsts.append(half(torch.stack([heads.first(h, mask) for h in states], dim=1)))
-        layers = torch.stack(states, dim=2)  # [b, t, L + 1, d]
+        texts.append(text_states(output, mask))
+        layers = torch.stack(real_states(output, mask), dim=2)  # [b, t, L + 1, d]
         words += [half(layers[i, e.positions]) for i, e in enumerate(batch.examples) if e.positions]
         pieces += [e.inputs["input_ids"][i] for e in batch.examples for i in e.positions]
     arrays = {
         "ids": np.array([example.id for example in examples]),
-        "mean": np.concatenate(means),
-        "first": np.concatenate(firsts),
+        **{name: np.concatenate([some[name] for some in texts]) for name in texts[0]},
     }
     if words:
         arrays["word_states"] = np.concatenate(words)
@@ -48,6 +46,15 @@ def collect(setup: Setup, dataset: Dataset, split: str, limit: int) -> dict[str,
     return arrays
 
 
-def real_states(output: dict, mask: Tensor) -> list[Tensor]:
+def text_states(output: ModelOutput, mask: Tensor) -> dict[str, np.ndarray]:
+    """`mean` over the real tokens of each text and its `first`, [b, L + 1, d] each."""
+    states = real_states(output, mask)
+    return {
+        "mean": half(torch.stack([heads.mean(h.float(), mask) for h in states], dim=1)),
+        "first": half(torch.stack([heads.first(h, mask) for h in states], dim=1)),
+    }
+
+
+def real_states(output: ModelOutput, mask: Tensor) -> list[Tensor]:
     """The states of each layer without those of virtual tokens, [b, t, d] each."""
     return [h[:, -mask.shape[1] :] for h in of_encoder(output, "hidden_states")]

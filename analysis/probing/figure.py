@@ -1,0 +1,95 @@
+"""What probes find over the layers, and which layers carry what, drawn."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.plotting import COLORS, GREY, INK, PALE, SILVER, label_ends, styled
+from analysis.probing.probed import Probed
+from analysis.probing.report import from_below, of_seeds
+from analysis.states import BEFORE, RANDOM
+
+COLUMNS = 3
+NAMES = 0.35  # room for the names of properties, beside a width of 1 for the layers
+
+
+def colours(probed: Probed) -> dict[str, str]:
+    """The colour of each model."""
+    changed = [change.name for change in probed.changes]
+    return {RANDOM: SILVER, BEFORE: INK} | {
+        name: COLORS[i % len(COLORS)] for i, name in enumerate(changed)
+    }
+
+
+def plot(axes: Axes, probed: Probed) -> None:
+    """Accuracy over the layers, each curve with its interval; the majority as a level."""
+    colors = colours(probed)
+    shade = 0.45 / max(3, len(probed.curves))  # where many bands lie on each other, paler ones
+    last = len(probed.curves[0].accuracy) - 1
+    ends = {"majority": (probed.majority, GREY)}
+    axes.axhline(probed.majority, color=GREY, linestyle=":", linewidth=1)
+    for curve in probed.curves:
+        color, x = colors[curve.name], np.arange(last + 1)
+        axes.fill_between(x, curve.low, curve.high, color=color, alpha=shade, linewidth=0)
+        axes.plot(x, curve.accuracy, "o-", color=color, clip_on=False)
+        ends[curve.name] = (curve.accuracy[-1], color)
+    axes.set(title=probed.name, xlim=(0, last))
+    axes.margins(y=0.03 * len(probed.curves))  # labels of lines that end together need it
+    axes.set_xlabel("layer (0: embeddings)")
+    axes.set_ylabel(
+        f"accuracy ({probed.n_test:,} tested, {probed.n_train:,} trained on)", fontsize=8
+    )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    label_ends(axes, last, ends)
+
+
+def plot_centres(axes: Axes, found: list[Probed]) -> None:
+    """A line for each property, a point for each model where what is read of it comes in."""
+    order, colors = from_below(found)[::-1], colours(found[0])  # the first stands on top
+    names = [name for name in colors if name != RANDOM]
+    room = 0.7 / len(names)  # of each model, within a line of height 1
+    for line, probed in enumerate(order):
+        axes.axhspan(line - 0.42, line + 0.42, color=PALE, alpha=0.35, linewidth=0)
+        for place, name in enumerate(names):
+            curve, y = probed.curve(name), line + 0.35 - room * (place + 0.5)
+            if curve.centre is not None:
+                axes.plot([curve.centre, curve.best], [y, y], color=colors[name], linewidth=0.8)
+                axes.plot(curve.centre, y, "o", color=colors[name], clip_on=False)
+            axes.plot(curve.best, y, "|", color=colors[name], markersize=6, clip_on=False)
+        axes.annotate(probed.name, (0, line), (4, 0), ("axes fraction", "data"),
+                      textcoords="offset points", va="center")  # fmt: skip
+    last = len(found[0].curves[0].accuracy) - 1
+    # Names stand within the panel: beside it, they would push all panels above to the right.
+    axes.set(xlim=(-NAMES * last, last), ylim=(-0.5, len(order) - 0.5), yticks=[])
+    axes.set_xticks(range(last + 1))
+    axes.set_xlabel(
+        "layer (●: centre of gravity of the gains over the embeddings, |: where read best)"
+    )
+    axes.set_title("Which layers carry what")
+    for place, name in enumerate(names):
+        axes.annotate(
+            name, (1, 1), (8, -11.0 * place), xycoords="axes fraction", va="top",
+            textcoords="offset points", color=colors[name], annotation_clip=False,
+        )  # fmt: skip
+
+
+@styled
+def figure(found: list[Probed], title: str) -> Figure:
+    """A panel for each property, three in a row, and below them one that puts them together."""
+    n_columns = min(COLUMNS, len(found))
+    n_rows = -(-len(found) // n_columns)
+    n_models = len(found[0].curves) - 1
+    below = 1.0 + max(0.4, 0.11 * n_models) * len(found)
+    result = Figure(figsize=(max(6.4, 4.3 * n_columns), 3.0 * n_rows + below + 0.3))
+    result.suptitle(
+        f"What a linear probe reads from each layer: {title}{of_seeds(found[0])}",
+        x=0.01, ha="left",
+    )  # fmt: skip
+    grid = result.add_gridspec(n_rows + 1, n_columns, height_ratios=[3.0] * n_rows + [below])
+    panels = [result.add_subplot(grid[divmod(i, n_columns)]) for i in range(len(found))]
+    last = result.add_subplot(grid[n_rows, :])
+    for axes, probed in zip(panels, found, strict=True):  # all panels have their places now
+        plot(axes, probed)
+    plot_centres(last, found)
+    return result
