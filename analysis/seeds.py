@@ -28,7 +28,7 @@ def together(results: list[dict]) -> dict[str, list[int]]:
 
 
 def half_width(values: np.ndarray) -> np.ndarray:
-    """t · s / √n, half of the 95% interval of a mean over seeds; 0 for one seed, which says none.
+    """Half of the 95% interval of a mean over seeds, t·s/√n; 0 for one seed, which says none.
 
     A percentile bootstrap over so few values covers far less than it says.
 
@@ -41,9 +41,7 @@ def half_width(values: np.ndarray) -> np.ndarray:
     return stdtrit(n - 1, 0.975) * np.std(values, axis=0, ddof=1) / np.sqrt(n)
 
 
-def widened(
-    values: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def widened(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The 95% interval of a mean over seeds for other texts and other seeds.
 
     The two kinds of chance are independent, so their variances add, and so do the squares of the

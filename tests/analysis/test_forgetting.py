@@ -4,13 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, ttest_1samp
 from sklearn.metrics import f1_score
 
 from analysis import __main__ as command_line
 from analysis.forgetting import command as forgetting
-from analysis.forgetting.command import Change, compute
+from analysis.forgetting.gains import Change, compute, resampled, role
 from analysis.forgetting.ridge import out_of_fold
+from analysis.text import aligned
 from tl.runs import Run, write_arrays
 
 RESULT = {
@@ -63,7 +64,7 @@ def main(*words):
 
 
 def test_scores_are_those_of_other_libraries():
-    found = {c.measure: c for c in compute("run", BEFORE, AFTER).changes}
+    found = {c.measure: c for c in compute("run", {0: (BEFORE, AFTER)}).changes}
     for when, some in (("before", BEFORE), ("after", AFTER)):
         labels = some["labels/emotion test"]
         predicted = out_of_fold(some["states/emotion test"], labels, np.arange(200))
@@ -79,14 +80,14 @@ def test_a_model_that_finds_all_pairs_alike_knows_nothing_of_them():
     key = "cosines/newsroom headlines"
     collapsed = {**AFTER, key: np.ones_like(AFTER[key])}
     (change,) = [
-        c for c in forgetting.compute("run", BEFORE, collapsed).changes if c.measure == "pairs"
+        c for c in compute("run", {0: (BEFORE, collapsed)}).changes if c.measure == "pairs"
     ]
     assert change.after == 0.0
     assert change.verdict == "lost"
 
 
 def test_learned_the_new_and_lost_the_old():
-    found = compute("run", BEFORE, AFTER)
+    found = compute("run", {0: (BEFORE, AFTER)})
     told = {c.measure: (c.role, c.verdict) for c in found.changes}
     assert told == {
         "probe": ("target", "learned"),
@@ -101,7 +102,7 @@ def test_learned_the_new_and_lost_the_old():
 
 def test_nothing_moved_is_exactly_nothing():
     """F3."""
-    for change in compute("run", BEFORE, BEFORE).changes:
+    for change in compute("run", {0: (BEFORE, BEFORE)}).changes:
         assert (change.gain, change.low, change.high) == (0.0, 0.0, 0.0)
         assert change.verdict == "kept"
 
@@ -110,7 +111,7 @@ def test_what_a_group_is_to_a_run():
     some = {"own": np.array(["newsroom test"]), "domain": np.array("newsroom")}
     roles = {"newsroom test": "target", "newsroom": "domain", "newsroom sentiment": "domain",
              "newsroom-ru": "control", "newsroom-ru names": "control"}  # fmt: skip
-    assert {group: forgetting.role(some, group) for group in roles} == roles
+    assert {group: role(some, group) for group in roles} == roles
 
 
 @pytest.mark.parametrize(
@@ -119,15 +120,16 @@ def test_what_a_group_is_to_a_run():
      (-0.1, 0.1, "unclear"), (-0.015, 0.03, "unclear"), (0.01, 0.03, "learned")],
 )  # fmt: skip
 def test_verdicts(low, high, verdict):
-    change = Change("texts", "probe", "control", 100, 0.5, 0.5, (low + high) / 2, low, high, True)
+    gain = (low + high) / 2
+    change = Change("texts", "probe", "control", 9, 0.5, 0.5, gain, low, high, True, (gain,))
     assert change.verdict == verdict
 
 
 def test_what_was_never_known_is_neither_kept_nor_lost():
     blind = arrays(0.0, 1e6, 2.0)
-    verdicts = {c.measure: c.verdict for c in compute("run", blind, blind).changes}
+    verdicts = {c.measure: c.verdict for c in compute("run", {0: (blind, blind)}).changes}
     assert verdicts == {"probe": "absent", "pairs": "absent", "language": "kept"}
-    found = compute("run", blind, arrays(1.5, 1e6, 2.0))
+    found = compute("run", {0: (blind, arrays(1.5, 1e6, 2.0))})
     assert found.changes[0].verdict == "learned"
     assert "it knows nothing, before and after: newsroom headlines" in forgetting.words(found)
 
@@ -140,7 +142,7 @@ def test_intervals_hold_the_truth():
         base = random.normal(2, 0.5, size=100)
         gains = random.normal(0.05, 0.2, size=100)
         some = [{**NO_GROUP, "losses/x": x} for x in (base, base - gains)]
-        (change,) = compute("run", *some).changes
+        (change,) = compute("run", {0: tuple(some)}).changes
         hits += change.low <= 0.05 <= change.high
     assert 0.91 <= hits / 300 <= 0.985
 
@@ -149,7 +151,7 @@ def test_words_name_what_changed_and_why_there_is_no_language_model():
     reason = {"no_language_model": np.array("minilm has no head")}
     without = [{k: v for k, v in some.items() if not k.startswith("losses")} | reason
                for some in (BEFORE, AFTER)]  # fmt: skip
-    text = forgetting.words(compute("lora (r 4)", *without))
+    text = forgetting.words(compute("lora (r 4)", {0: tuple(without)}))
     assert text.startswith(
         "lora (r 4). Of what it was trained for, it knows more: emotion test (probe 0."
     )
@@ -165,7 +167,7 @@ def test_command_line_writes_picture_numbers_and_words(tmp_path, capsys):
     assert main(folder) == 0
     out = folder / "analysis"
     assert (out / "forgetting.png").read_bytes().startswith(b"\x89PNG")
-    (numbers,) = json.loads((out / "forgetting.json").read_text(encoding="utf-8"))
+    (numbers,) = json.loads((out / "forgetting.json").read_text(encoding="utf-8"))["runs"]
     assert numbers["run"] == "lora"
     by_group = {change["group"]: change for change in numbers["changes"]}
     assert by_group["rte"]["verdict"] == "lost"
@@ -177,15 +179,104 @@ def test_command_line_writes_picture_numbers_and_words(tmp_path, capsys):
 def test_strategies_side_by_side(tmp_path):
     """A row of one run only stays empty in the other's panel."""
     short = {k: v for k, v in BEFORE.items() if not k.startswith("losses")}
-    results = [compute("full (seed 0)", BEFORE, AFTER), compute("lora (seed 0)", short, short)]
+    results = [
+        compute("full (lr 1)", {0: (BEFORE, AFTER)}),
+        compute("lora (lr 1)", {0: (short, short)}),
+    ]
     drawn = forgetting.figure(results)
     titles = [axes.get_title(loc="left") for axes in drawn.axes[:2]]
-    assert titles == ["full\n(seed 0)", "lora\n(seed 0)"]
+    assert titles == ["full\n(lr 1)", "lora\n(lr 1)"]
     texts = [[text.get_text().partition(":")[0] for text in axes.texts] for axes in drawn.axes]
     assert texts == [["learned", "lost"], ["kept", "kept"], ["lost"], []]
-    runs = [write_run(tmp_path / f"run{seed}", RESULT | {"seed": seed}) for seed in range(2)]
+
+
+def of_seeds(n):
+    """Dumps of a configuration whose language model loses as much more as the seed is higher."""
+    return {
+        seed: (BEFORE, arrays(1.5 - seed / 5, 3.0, 2.2 + 0.1 * seed, seed=seed))
+        for seed in range(n)
+    }
+
+
+def test_seeds_of_a_configuration_are_one_with_the_mean_gain():
+    found = compute("lora", of_seeds(3))
+    alone = [compute("lora", {seed: both}) for seed, both in of_seeds(3).items()]
+    assert found.seeds == (0, 1, 2)
+    for change, *own in zip(found.changes, *(one.changes for one in alone), strict=True):
+        assert change.gains == tuple(one.gain for one in own)
+        for name in ("before", "after", "gain"):
+            assert getattr(change, name) == pytest.approx(np.mean([getattr(o, name) for o in own]))
+        interval = ttest_1samp(change.gains, 0).confidence_interval(0.95)
+        assert change.low <= interval.low + 1e-12
+        assert change.high >= interval.high - 1e-12
+
+
+def test_texts_and_seeds_widen_the_interval_of_the_mean_gain():
+    """Of a loss, the bootstrap of the mean gain is that of each text's mean over seeds."""
+    pairs = of_seeds(3)
+    change = next(c for c in compute("lora", pairs).changes if c.measure == "language")
+    gains = [
+        before["losses/newsroom"] - after["losses/newsroom"] for before, after in pairs.values()
+    ]
+    mean = np.mean(gains, axis=0)[:-1]  # the last text has no word piece
+    draws = [draw @ mean / len(mean) for draw in resampled(len(mean))]
+    low, high = np.quantile(draws, [0.025, 0.975])
+    interval = ttest_1samp(change.gains, 0).confidence_interval(0.95)
+    assert change.low == pytest.approx(
+        mean.mean() - np.hypot(mean.mean() - low, change.gain - interval.low)
+    )
+    assert change.high == pytest.approx(
+        mean.mean() + np.hypot(high - mean.mean(), interval.high - change.gain)
+    )
+
+
+def test_seeds_that_disagree_leave_a_verdict_open():
+    both = {0: (BEFORE, arrays(0.6, 0.5, 1.5)), 1: (BEFORE, arrays(0.6, 0.5, 2.4))}
+    found = {seed: compute("x", {seed: both[seed]}).changes[2].verdict for seed in both}
+    assert found == {0: "learned", 1: "lost"}
+    assert compute("x", both).changes[2].verdict == "unclear"
+
+
+def test_one_table_tells_what_each_configuration_learned_and_lost():
+    short = {k: v for k, v in BEFORE.items() if not k.startswith("losses")}
+    results = [compute("full", of_seeds(3)), compute("frozen", {0: (short, short)})]
+    head, *rows = forgetting.overview(results)
+    assert head == ["group", "role", "ability", "full", "frozen"]
+    probe, pairs = (f"{abs(c.gain):.2f}".removeprefix("0") for c in results[0].changes[:2])
+    assert rows == [
+        ["emotion test", "target", "probe", f"+{probe} learned", "+.00 kept"],
+        ["newsroom headlines", "control", "pairs", f"−{pairs} lost", "+.00 kept"],
+        ["newsroom", "control", "language", "−.30 lost", ""],
+    ]  # fmt: skip
+
+
+def test_command_line_takes_configurations_with_several_seeds(tmp_path, capsys):
+    runs = []
+    for strategy in ("lora", "full"):
+        for seed in (1, 0):
+            command = f"python train.py --task classification --strategy {strategy} --seed {seed}"
+            result = RESULT | {"strategy": strategy, "seed": seed, "command": command}
+            runs.append(write_run(tmp_path / f"{strategy}{seed}", result))
     assert main(*runs, "--out", tmp_path / "out") == 0
-    assert len(json.loads((tmp_path / "out" / "forgetting.json").read_text())) == 2
+    found = json.loads((tmp_path / "out" / "forgetting.json").read_text(encoding="utf-8"))
+    assert [(one["run"], one["seeds"]) for one in found["runs"]] == [
+        ("lora", [0, 1]),
+        ("full", [0, 1]),
+    ]
+    shown = capsys.readouterr().out
+    assert "lora (mean of 2 seeds). Of what it was trained for" in shown
+    assert aligned(found["overview"]) in shown
+
+
+def test_labels_and_marks_of_many_panels_stay_inside():
+    drawn = forgetting.figure([compute(f"strategy {i}", of_seeds(3)) for i in range(5)])
+    assert drawn.get_figwidth() <= 13
+    drawn.draw_without_rendering()
+    for axes in drawn.axes:
+        assert "\nmean of 3 seeds" in axes.get_title(loc="left") or axes not in drawn.axes[:5]
+        for text in axes.texts:
+            box = text.get_window_extent()
+            assert axes.bbox.x0 <= box.x0 < box.x1 <= axes.bbox.x1 + 1
 
 
 def test_bad_input_is_answered_in_words(tmp_path, capsys):
