@@ -9,7 +9,7 @@ from analysis.finished import add_runs, asked
 from analysis.forgetting.figure import figure
 from analysis.forgetting.gains import ROLES, Change, Forgetting, compute
 from analysis.plotting import save
-from analysis.seeds import n_seeds, together
+from analysis.seeds import named, together
 from analysis.text import aligned
 from tl.runs import Run, write_json
 
@@ -26,12 +26,6 @@ SAID = {
     "unclear": "these texts do not tell",
     "absent": "it knows nothing, before and after",
 }
-
-
-def title(found: Forgetting) -> str:
-    """`lora`, or `lora (mean of 3 seeds)`."""
-    n = len(found.seeds)
-    return f"{found.label} (mean of {n_seeds(n)})" if n > 1 else found.label
 
 
 def table(found: Forgetting) -> str:
@@ -51,14 +45,14 @@ def words(found: Forgetting) -> str:
     for role, whose in ROLES.items():
         for verdict, said in SAID.items():
             some = [c for c in found.changes if c.role == role and c.verdict == verdict]
-            named = ", ".join(
+            listed = ", ".join(
                 f"{c.group} ({c.measure} {c.before:.2f} → {c.after:.2f})" for c in some
             )
             if some:
-                parts.append(f"{whose[0].upper()}{whose[1:]}, {said}: {named}.")
+                parts.append(f"{whose[0].upper()}{whose[1:]}, {said}: {listed}.")
     missing = f" No language model was asked: {found.missing}." if found.missing else ""
     meaning = "; ".join(f"{name}: {what}" for name, what in WHAT.items())
-    return f"{title(found)}. {' '.join(parts)}{missing} ({meaning}.)"
+    return f"{named(found.label, len(found.seeds))}. {' '.join(parts)}{missing} ({meaning}.)"
 
 
 def overview(results: list[Forgetting]) -> list[list[str]]:
@@ -106,7 +100,7 @@ def run(arguments: argparse.Namespace) -> None:
     ]  # fmt: skip
     write_json(given.out / "forgetting.json", {"runs": numbers, "overview": overview(results)})
     for result in results:
-        print(f"{title(result)}\n\n{table(result)}\n\n{words(result)}\n")
+        print(f"{named(result.label, len(result.seeds))}\n\n{table(result)}\n\n{words(result)}\n")
     if len(results) > 1:
         print(f"{aligned(overview(results))}\n")
     print(f"wrote {given.out / 'forgetting.png'} and forgetting.json")
