@@ -62,3 +62,8 @@ def widened(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.n
 def n_seeds(n: int) -> str:
     """`3 seeds`."""
     return f"{n} seed{'s' * (n > 1)}"
+
+
+def named(label: str, n: int) -> str:
+    """`lora`, and of several seeds `lora (mean of 3 seeds)`."""
+    return f"{label} (mean of {n_seeds(n)})" if n > 1 else label

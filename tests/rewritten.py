@@ -1,5 +1,7 @@
 """Dumps of rewrites, made by hand: what a model is said to have answered."""
 
+import json
+
 import numpy as np
 
 LABELS, BEFORE = [1, 1, 1, 0, 0], [1, 1, 0, 0, 0]
@@ -61,3 +63,19 @@ def tagged_arrays():
         "unseen": np.zeros(3, dtype=bool), "reasons": np.array(["entities"]),
         "rejected": np.array([2]), "k": np.array(2), "by": np.array("rules"),
     }  # fmt: skip
+
+
+def write_run(folder, dump, strategy="lora", task="classification", seed=0):
+    """A finished run with a dump of rewrites."""
+    result = {"task": task, "strategy": strategy, "seed": seed, "data_name": "made up",
+              "scores": {"test": {}},
+              "command": f"python train.py --task {task} --strategy {strategy}"}  # fmt: skip
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "result.json").write_text(json.dumps(result))
+    if dump is not None:
+        lists = ("texts", "rewritten_texts", "gold", "rewritten_gold")
+        packed = {n: np.array(json.dumps(v).encode()) if n in lists else v for n, v in dump.items()}
+        (folder / "rewrites").mkdir()
+        np.savez(folder / "rewrites" / "test.npz", **packed)
+    return folder

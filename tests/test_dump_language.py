@@ -16,6 +16,7 @@ from tl.config import Config
 from tl.data.records import Dataset
 from tl.dumps.language import SHARE, LanguageModel, mask
 from tl.registry import STRATEGIES, TASKS, options_of
+from tl.strategies.lora import LoRALinear
 
 MASKED = ("bert", "roberta", "deberta-v2")
 CAUSAL = ("gpt2", "llama")
@@ -128,15 +129,18 @@ def test_what_changes_no_state_forgets_nothing(variant, learned):
         np.testing.assert_array_equal(after - before, 0.0)
 
 
-def test_a_perturbed_lora_forgets(learned):
-    """F3: above 0."""
+def test_a_perturbed_lora_forgets_and_without_its_updates_nothing(learned):
+    """F3: above 0; and exactly 0.0 again once α / r is 0, for what it stands on never moved."""
     made = setup(learned, "lora")
     before = losses(made)
     torch.manual_seed(0)
-    for name, parameter in made.model.named_parameters():
-        if name.endswith(".B"):
-            torch.nn.init.normal_(parameter)
+    wrappers = [module for module in made.model.modules() if isinstance(module, LoRALinear)]
+    for wrapper in wrappers:
+        torch.nn.init.normal_(wrapper.B)
     assert losses(made).mean() - before.mean() > 0.1
+    for wrapper in wrappers:
+        wrapper.scale = 0.0
+    np.testing.assert_array_equal(losses(made) - before, 0.0)
 
 
 @pytest.mark.parametrize("variant", ["adapter houlsby", "prefix", "prompt random", "ia3", "bitfit"])

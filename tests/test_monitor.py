@@ -1,5 +1,6 @@
 """What the monitor measures equals its definition, and a resumed run measures the same."""
 
+import json
 import math
 
 import pytest
@@ -8,8 +9,11 @@ from adapted import adapted, config_of, examples
 from torch import nn
 
 from tl import build, optim
+from tl.build import Setup
+from tl.loop import Trainer
 from tl.monitor import Monitor
 from tl.optim import ParamGroup
+from tl.runs import Run
 
 
 def stepped(variant, family="bert", **options):
@@ -89,6 +93,30 @@ def test_gradient_norms_of_two_layers_counted_by_hand():
     assert found == pytest.approx(expected, abs=1e-6)
     total = nn.utils.clip_grad_norm_([p for layer in layers for p in layer.parameters()], 1.0)
     assert math.sqrt(sum(x**2 for x in found.values())) == pytest.approx(float(total), abs=1e-6)
+
+
+def test_gradient_norms_are_of_a_whole_step_before_it_is_clipped(tmp_path):
+    """G1: after accumulation, against the gradient of the mean loss over all targets at once."""
+    model, task = adapted("lora", "bert", "ner")
+    model.double().eval()  # no dropout
+    made = examples(task, [5, 2, 7, 3, 9, 4])
+    whole = task.collate(made)
+    groups = build.param_groups(model, config_of("ner", "lora"))
+    learns = [p for group in groups for p in group.params]
+    gradients = torch.autograd.grad(task.loss_sum(model(whole), whole) / whole.n_targets, learns)
+    of = dict(zip(learns, gradients, strict=True))
+    expected = {f"grad_norm/{g.name}": norm(of[p] for p in g.params) for g in groups}
+    expected["grad_norm/total"] = norm(gradients)
+
+    config = config_of("ner", "lora", clip=1e-3)
+    setup = Setup(config, task, model, "", torch.device("cpu"), torch.float32)
+    splits = dict.fromkeys(("train", "validation"), made)
+    trainer = Trainer(setup, Run(tmp_path), splits, lambda: False, print, resume=False)
+    trainer._step([trainer.collate(indices) for indices in ([0, 1, 2], [3], [4, 5])])
+    logged = json.loads(trainer.run.metrics.read_text(encoding="utf-8"))
+    found = {name: value for name, value in logged.items() if name.startswith("grad_norm/")}
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert found["grad_norm/total"] > 1e-3
 
 
 def test_what_is_held_back_has_drift_zero_and_no_update():

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr, stdtrit  # Student's t: distribution and quantile
+from scipy.special import stdtr  # distribution of Student's t
 
 from analysis.calibration.bins import Table, wilson
 from analysis.calibration.page import Calibration
+from analysis.seeds import half_width
 
 # What is compared, by pairs; of all but accuracy less is better.
 MEASURES = (
@@ -161,8 +162,6 @@ def _differences(others: Sequence[Group], base: Group, measure: str) -> list[Dif
 def paired(one: Group, base: Group, measure: str) -> Difference:
     """The mean difference over the seeds that both have, with its 95% t-interval.
 
-    A percentile bootstrap over so few seeds covers far less than it says.
-
     Raises:
         ValueError: if they have no seed in common.
     """
@@ -182,7 +181,7 @@ def paired(one: Group, base: Group, measure: str) -> Difference:
     if n == 1:
         return Difference(one.label, measure, tuple(seeds), mean, None, None, None)
     error = float(gaps.std(ddof=1) / np.sqrt(n))
-    half = float(stdtrit(n - 1, 0.975)) * error
+    half = float(half_width(gaps))
     p = float(2 * stdtr(n - 1, -abs(mean) / error)) if error > 0 else float(mean == 0)
     return Difference(one.label, measure, tuple(seeds), mean, mean - half, mean + half, p)
 

@@ -1,13 +1,16 @@
-"""The figure: a panel for each run, a row for each ability."""
+"""The figure: a panel for each configuration, a row for each ability."""
 
 from typing import Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.plotting import BLUE, GREY, INK, ORANGE, PALE, SILVER, styled
+from analysis.seeds import n_seeds
 
 COLOURS = {"learned": BLUE, "lost": ORANGE, "kept": INK, "unclear": GREY, "absent": SILVER}
+WIDTH = 13.0  # inches, at most
 UNITS = {"probe": "score", "pairs": "score", "language": "nats per word piece"}
 
 
@@ -22,45 +25,58 @@ class Change(Protocol):
     gain: float
     low: float
     high: float
+    gains: tuple[float, ...]
     verdict: str
 
 
-class Run(Protocol):
-    """What is drawn of one run."""
+class Forgetting(Protocol):
+    """What is drawn of one configuration."""
 
     label: str
+    seeds: tuple[int, ...]
     changes: tuple[Change, ...]
 
 
 @styled
-def figure(runs: list[Run]) -> Figure:
+def figure(found: list[Forgetting]) -> Figure:
     """Gains with their intervals; scores above, losses, which have another unit, below."""
     rows: dict[str, dict[tuple[str, str, str], None]] = {}
-    for run in runs:
-        for change in run.changes:
+    for one in found:
+        for change in one.changes:
             key = change.group, change.measure, change.role
             rows.setdefault(UNITS[change.measure], {})[key] = None
     heights = [len(keys) + 1 for keys in rows.values()]
-    result = Figure(figsize=(2.4 + 2.9 * len(runs), 1.3 + 0.36 * sum(heights)))
+    width = min(2.4 + 2.9 * len(found), WIDTH)
+    result = Figure(figsize=(width, 1.3 + 0.36 * sum(heights)))
     panels = result.subplots(
-        len(rows), len(runs), sharex="row", sharey="row", height_ratios=heights, squeeze=False
+        len(rows), len(found), sharex="row", sharey="row", height_ratios=heights, squeeze=False
     )
     for line, (unit, keys) in zip(panels, rows.items(), strict=True):
-        for axes, run in zip(line, runs, strict=True):
-            draw(axes, run, list(keys))
+        for axes, one in zip(line, found, strict=True):
+            draw(axes, one, list(keys))
             axes.set_xlabel(f"gain, {unit}")
-    for axes, run in zip(panels[0], runs, strict=True):
-        axes.set_title(run.label.replace(" (", "\n(", 1), fontsize=8)
+    for axes, one in zip(panels[0], found, strict=True):
+        axes.set_title(title(one), fontsize=8)
     result.suptitle("Learned, kept and lost: before → after, gain with 95 % interval", x=0.01,
                     ha="left")  # fmt: skip
+    result.draw_without_rendering()
+    for axes in panels.flat:
+        keep_inside(axes)
     return result
 
 
-def draw(axes: Axes, run: Run, keys: list[tuple[str, str, str]]) -> None:
-    """One point for each ability of a run, with its numbers above it."""
+def title(found: Forgetting) -> str:
+    """The label in lines that are no wider than a panel."""
+    lines = found.label.replace(" (", "\n(", 1)
+    n = len(found.seeds)
+    return f"{lines}\nmean of {n_seeds(n)} (|)" if n > 1 else lines
+
+
+def draw(axes: Axes, found: Forgetting, keys: list[tuple[str, str, str]]) -> None:
+    """One point for each ability, with its numbers above it; below it a faint mark for a seed."""
     axes.axvline(0, color=PALE, linewidth=1.5)
     axes.grid(visible=False)
-    of_key = {(change.group, change.measure, change.role): change for change in run.changes}
+    of_key = {(change.group, change.measure, change.role): change for change in found.changes}
     for y, key in enumerate(keys):
         change = of_key.get(key)
         if change is None:
@@ -68,6 +84,9 @@ def draw(axes: Axes, run: Run, keys: list[tuple[str, str, str]]) -> None:
         colour = COLOURS[change.verdict]
         axes.plot([change.low, change.high], [y, y], color=colour)
         axes.plot(change.gain, y, "o", color=colour)
+        if len(change.gains) > 1:
+            heights = [y + 0.22] * len(change.gains)
+            axes.plot(change.gains, heights, "|", color=colour, alpha=0.6, markersize=5)
         axes.annotate(
             f"{change.verdict}: {change.before:.2f} → {change.after:.2f}", (change.gain, y), (0, 4),
             textcoords="offset points", ha="center", va="bottom", color=colour, fontsize=7,
@@ -75,4 +94,14 @@ def draw(axes: Axes, run: Run, keys: list[tuple[str, str, str]]) -> None:
     axes.set_ylim(len(keys) - 0.4, -0.9)
     names = [f"{group}, {measure} ({role})" for group, measure, role in keys]
     axes.set_yticks(range(len(keys)), names)
-    axes.margins(x=0.35)
+    axes.margins(x=0.15)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+
+
+def keep_inside(axes: Axes) -> None:
+    """Move labels sideways that would reach into the next panel."""
+    for text in axes.texts:
+        box, inside = text.get_window_extent(), axes.bbox
+        beyond = max(box.x1 - inside.x1, 0) - max(inside.x0 + 2 - box.x0, 0)
+        x, y = text.xyann
+        text.xyann = x - beyond * 72 / axes.figure.dpi, y

@@ -8,7 +8,14 @@ from analysis.plotting import save
 from analysis.robustness.counts import Estimate
 from analysis.robustness.dump import Failure, read
 from analysis.robustness.figure import figure
-from analysis.robustness.results import Difference, Robustness, compare, compute
+from analysis.robustness.results import (
+    Difference,
+    Robustness,
+    check_same_rewrites,
+    compare,
+    compute,
+)
+from analysis.seeds import n_seeds, named, together
 from tl.runs import Run, write_json
 
 NEEDS = {"rewrites": ("trained",)}  # dumps of eval.py
@@ -31,16 +38,16 @@ def points(estimate: Estimate) -> str:
 
 
 def words(found: Robustness) -> str:
-    """One paragraph on one run."""
+    """One paragraph on a configuration."""
     return " ".join([of_scores(found), of_answers(found), *of_kinds(found), of_filters(found)])
 
 
 def of_scores(found: Robustness) -> str:
     """How much the score falls, and what of every text holds in all of its forms."""
-    n = found.n_texts - found.n_without
+    name, n = named(found.label, len(found.seeds)), found.n_texts - found.n_without
     verb = "right" if found.item == "texts" else "found"
     return (
-        f"{found.label}: {found.metric} is {share(found.before)} on {n:,} texts and "
+        f"{name}: {found.metric} is {share(found.before)} on {n:,} texts and "
         f"{share(found.after)} on their {found.n_rewrites:,} rewrites by {found.by}, a change of "
         f"{points(negative(found.drop))}. {share(found.worst)} of the {found.item} are {verb} in "
         f"every form; of those {verb} in the source, some rewrite breaks {share(found.success)}."
@@ -65,7 +72,7 @@ def negative(drop: Estimate) -> Estimate:
     """The change that a drop is."""
     if drop.value is None:
         return drop
-    return Estimate(-drop.value, -drop.high, -drop.low)
+    return Estimate(-drop.value, -drop.high, -drop.low, tuple(-x for x in drop.seeds))
 
 
 def of_kinds(found: Robustness) -> list[str]:
@@ -108,7 +115,11 @@ def example(failure: Failure) -> str:
 def difference(found: Difference) -> str:
     clear = found.drop.low is not None and found.drop.low > 0
     verdict = "a difference beyond chance" if clear else "no clear difference"
-    return f"{found.label} loses more than {found.against} by {points(found.drop)}: {verdict}."
+    n = len(found.pairs)
+    seeds = f" over {n_seeds(n)}" if n > 1 else ""
+    return (
+        f"{found.label} loses more than {found.against} by {points(found.drop)}{seeds}: {verdict}."
+    )
 
 
 def check(run: Run) -> None:
@@ -126,10 +137,14 @@ def run(arguments: argparse.Namespace) -> None:
     given = asked(arguments)
     for one in given.runs:
         check(one)
-    pairs = zip(given.labels, given.runs, strict=True)
-    dumps = {label: read(one, given.split) for label, one in pairs}
-    differences = compare(dumps)
-    found = [compute(dump, label) for label, dump in dumps.items()]
+    dumps = [read(one, given.split) for one in given.runs]
+    check_same_rewrites(dict(zip(given.labels, dumps, strict=True)))
+    configurations = {
+        name: {given.results[i]["seed"]: dumps[i] for i in places}
+        for name, places in together(given.results).items()
+    }
+    differences = compare(configurations)
+    found = [compute(name, by_seed) for name, by_seed in configurations.items()]
     text = "\n".join([*map(words, found), *map(difference, differences)])
     result = given.results[0]
     title = f"{result['task']}, {result['data_name']}: texts and their rewrites by {found[0].by}"
@@ -141,6 +156,7 @@ def run(arguments: argparse.Namespace) -> None:
     write_json(given.out / "robustness.json", numbers | {"split": given.split, "words": text})
     print(text)
     for one in found:
-        print(f"\nthe worst failures of {one.label}:")
+        seed = f", seed {one.seeds[0]}" if len(one.seeds) > 1 else ""
+        print(f"\nthe worst failures of {one.label}{seed}:")
         print("\n".join(map(example, one.failures[:N_SHOWN])) or "  none")
     print(f"\nwrote {given.out / 'robustness.png'} and robustness.json")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.seeds import widened
+
 N_DRAWS = 1000
 
 
@@ -33,19 +35,50 @@ class Tally:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number and its 95% interval; None where there was nothing to count."""
+    """A mean over seeds and its 95% interval; None where there was nothing to count."""
 
     value: float | None
     low: float | None
     high: float | None
+    seeds: tuple[float, ...]  # the number of each
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A number of each seed, [seeds], and what it is for each draw of texts, [seeds, draws].
+
+    A draw is of the same texts for every seed, and for every run that saw these texts.
+    """
+
+    values: np.ndarray
+    replicates: np.ndarray
 
     @classmethod
-    def of(cls, value: float, replicates: np.ndarray) -> "Estimate":
-        known = replicates[~np.isnan(replicates)]
-        if np.isnan(value) or not len(known):
-            return cls(None, None, None)
-        low, high = np.percentile(known, (2.5, 97.5))
-        return cls(float(value), float(low), float(high))
+    def of(cls, tallies: list[Tally], draws: np.ndarray) -> "Sampled":
+        """From a tally of each seed."""
+        return cls(
+            np.array([tally.value for tally in tallies]),
+            np.array([tally.replicates(draws) for tally in tallies]),
+        )
+
+    def __sub__(self, other: "Sampled") -> "Sampled":
+        """The differences, seed by seed and draw by draw."""
+        return Sampled(self.values - other.values, self.replicates - other.replicates)
+
+    def __getitem__(self, seeds: list[int]) -> "Sampled":
+        """Those in these places only."""
+        return Sampled(self.values[seeds], self.replicates[seeds])
+
+    def estimate(self) -> Estimate:
+        """The mean over seeds; its interval is for other texts and for other seeds."""
+        of_mean = self.replicates.mean(axis=0)
+        known = of_mean[~np.isnan(of_mean)]
+        if np.isnan(self.values).any() or not len(known):
+            return Estimate(None, None, None, ())
+        low, high = widened(self.values, *np.percentile(known, (2.5, 97.5)))
+        return Estimate(
+            float(self.values.mean()), float(low), float(high), tuple(self.values.tolist())
+        )
 
 
 def draw_texts(n: int, seed: int = 0) -> np.ndarray:

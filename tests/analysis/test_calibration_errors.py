@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import binomtest
 from sklearn.metrics import brier_score_loss, log_loss
 
@@ -158,34 +159,47 @@ def test_c9_what_is_no_probability_is_refused(confidence, right, n_bins, answer)
         reliability_table(np.array(confidence), np.array(right), n_bins)
 
 
-def test_c10_netcal_torchmetrics_and_uncertainty_calibration_agree():
+@pytest.fixture
+def continuous():
+    """Confidences without ties and far from 1, where all libraries mean the same, and answers."""
+    chance = np.random.default_rng(3)
+    p = chance.uniform(0.001, 0.999, 20_000)
+    return p, (chance.random(20_000) < p**1.3).astype(int)
+
+
+def test_c10_netcal_agrees(continuous):
     netcal = pytest.importorskip("netcal.metrics", reason="netcal is not installed")
+    p, y = continuous
+    table = reliability_table(p, y)
+    assert expected_error(table) == pytest.approx(netcal.ECE(15).measure(p, y), abs=1e-6)
+    assert largest_error(table) == pytest.approx(netcal.MCE(15).measure(p, y), abs=1e-6)
+
+
+def test_c10_torchmetrics_agrees(continuous):
     torchmetrics = pytest.importorskip(
         "torchmetrics.functional.classification", reason="torchmetrics is not installed"
     )
-    calibration = pytest.importorskip(
-        "calibration", reason="uncertainty-calibration is not installed"
-    )
-    import torch
-
-    chance = np.random.default_rng(3)
-    p = chance.uniform(0.001, 0.999, 20_000)
-    y = chance.random(20_000) < p**1.3
-    width, mass = (reliability_table(p, y, 15, scheme) for scheme in ("width", "mass"))
-    assert expected_error(width) == pytest.approx(netcal.ECE(15).measure(p, y), abs=1e-6)
-    assert largest_error(width) == pytest.approx(netcal.MCE(15).measure(p, y), abs=1e-6)
+    p, y = continuous
+    table = reliability_table(p, y)
     for norm, error in (("l1", expected_error), ("l2", squared_error), ("max", largest_error)):
         theirs = torchmetrics.binary_calibration_error(
-            torch.tensor(p), torch.tensor(y.astype(int)), n_bins=15, norm=norm
+            torch.tensor(p), torch.tensor(y), n_bins=15, norm=norm
         )
-        assert error(width) == pytest.approx(float(theirs), abs=1e-6)
+        assert error(table) == pytest.approx(float(theirs), abs=1e-6)
+
+
+def test_c10_uncertainty_calibration_agrees(continuous):
+    theirs = pytest.importorskip("calibration", reason="uncertainty-calibration is not installed")
+    p, y = continuous
     both = np.stack([1 - p, p], axis=1)
-    top, right = both.max(1), both.argmax(1) == y
-    assert expected_error(reliability_table(top, right, 15, "mass")) == pytest.approx(
-        calibration.get_ece_em(both, y.astype(int), num_bins=15), abs=1e-6
+    width, mass = (
+        reliability_table(both.max(1), both.argmax(1) == y, 15, scheme)
+        for scheme in ("width", "mass")
     )
-    theirs = calibration.get_calibration_error(p, y.astype(int), p=2, debias=True)
-    assert debiased_error(mass) == pytest.approx(theirs, abs=1e-6)
+    assert expected_error(width) == pytest.approx(theirs.get_ece(both, y), abs=1e-6)
+    assert expected_error(mass) == pytest.approx(theirs.get_ece_em(both, y, num_bins=15), abs=1e-6)
+    debiased = theirs.get_calibration_error(p, y, p=2, debias=True)
+    assert debiased_error(reliability_table(p, y, 15, "mass")) == pytest.approx(debiased, abs=1e-6)
 
 
 def test_classwise_error_is_the_mean_over_classes():

@@ -31,7 +31,7 @@ def test_c11_the_true_temperature_is_found(T):
     np.testing.assert_array_equal(before.argmax(1), after.argmax(1))
 
 
-@pytest.mark.parametrize("T", [0.5, 2, 5])
+@pytest.mark.parametrize("T", [0.25, 0.5, 1, 2, 5, 10, 20])
 def test_c11_scikit_learn_finds_the_inverse(T):
     chance = np.random.default_rng(1)
     z = chance.normal(size=(20_000, 4)) * 2

@@ -4,58 +4,17 @@ import json
 
 import numpy as np
 import pytest
+from remembered import AFTER, BEFORE, arrays, write_run
 from scipy.stats import spearmanr
 from sklearn.metrics import f1_score
 
 from analysis import __main__ as command_line
 from analysis.forgetting import command as forgetting
-from analysis.forgetting.command import Change, compute
+from analysis.forgetting.gains import Change, compute, role
 from analysis.forgetting.ridge import out_of_fold
 from tl.runs import Run, write_arrays
 
-RESULT = {
-    "task": "classification",
-    "strategy": "lora",
-    "seed": 3,
-    "scores": {"validation": {}, "test": {}},
-    "command": "python train.py --task classification --strategy lora --strategy.r 4 --seed 3",
-}
-
-
-def arrays(shift, noise, loss, seed=0):
-    """Own texts that can be read as far as `shift`, pairs as well as `noise` lets them be."""
-    random = np.random.default_rng(0)
-    labels = random.integers(2, size=200)
-    states = random.normal(size=(200, 8))
-    states[:, 0] += shift * (2 * labels - 1)
-    grades = np.arange(100) % 2.0
-    cosines = grades + noise * np.random.default_rng(seed).normal(size=100)
-    losses = np.append(loss + 0.1 * random.normal(size=50), np.nan)  # the last has no gap
-    return {
-        "own": np.array(["emotion test"]),
-        "domain": np.array("emotion"),
-        "states/emotion test": states.astype(np.float16),
-        "labels/emotion test": labels,
-        "items/emotion test": np.arange(200),
-        "cosines/newsroom headlines": cosines.astype(np.float32),
-        "grades/newsroom headlines": grades,
-        "losses/newsroom": losses,
-    }
-
-
 NO_GROUP = {"own": np.array([""]), "domain": np.array("")}
-BEFORE, AFTER = arrays(0.6, 0.5, 2.0), arrays(1.5, 3.0, 2.5, seed=1)
-
-
-def write_run(folder, result=RESULT, dumps=(BEFORE, AFTER)):
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
-    (folder / "env.json").write_text(json.dumps({"device": "cpu"}))
-    if result is not None:
-        (folder / "result.json").write_text(json.dumps(result))
-    for weights, made in zip(("pretrained", "trained"), dumps, strict=False):
-        write_arrays(Run(folder).arrays("forgetting", "test", weights), made)
-    return folder
 
 
 def main(*words):
@@ -63,7 +22,7 @@ def main(*words):
 
 
 def test_scores_are_those_of_other_libraries():
-    found = {c.measure: c for c in compute("run", BEFORE, AFTER).changes}
+    found = {c.measure: c for c in compute("run", {0: (BEFORE, AFTER)}).changes}
     for when, some in (("before", BEFORE), ("after", AFTER)):
         labels = some["labels/emotion test"]
         predicted = out_of_fold(some["states/emotion test"], labels, np.arange(200))
@@ -79,14 +38,14 @@ def test_a_model_that_finds_all_pairs_alike_knows_nothing_of_them():
     key = "cosines/newsroom headlines"
     collapsed = {**AFTER, key: np.ones_like(AFTER[key])}
     (change,) = [
-        c for c in forgetting.compute("run", BEFORE, collapsed).changes if c.measure == "pairs"
+        c for c in compute("run", {0: (BEFORE, collapsed)}).changes if c.measure == "pairs"
     ]
     assert change.after == 0.0
     assert change.verdict == "lost"
 
 
 def test_learned_the_new_and_lost_the_old():
-    found = compute("run", BEFORE, AFTER)
+    found = compute("run", {0: (BEFORE, AFTER)})
     told = {c.measure: (c.role, c.verdict) for c in found.changes}
     assert told == {
         "probe": ("target", "learned"),
@@ -101,7 +60,7 @@ def test_learned_the_new_and_lost_the_old():
 
 def test_nothing_moved_is_exactly_nothing():
     """F3."""
-    for change in compute("run", BEFORE, BEFORE).changes:
+    for change in compute("run", {0: (BEFORE, BEFORE)}).changes:
         assert (change.gain, change.low, change.high) == (0.0, 0.0, 0.0)
         assert change.verdict == "kept"
 
@@ -110,7 +69,7 @@ def test_what_a_group_is_to_a_run():
     some = {"own": np.array(["newsroom test"]), "domain": np.array("newsroom")}
     roles = {"newsroom test": "target", "newsroom": "domain", "newsroom sentiment": "domain",
              "newsroom-ru": "control", "newsroom-ru names": "control"}  # fmt: skip
-    assert {group: forgetting.role(some, group) for group in roles} == roles
+    assert {group: role(some, group) for group in roles} == roles
 
 
 @pytest.mark.parametrize(
@@ -119,15 +78,16 @@ def test_what_a_group_is_to_a_run():
      (-0.1, 0.1, "unclear"), (-0.015, 0.03, "unclear"), (0.01, 0.03, "learned")],
 )  # fmt: skip
 def test_verdicts(low, high, verdict):
-    change = Change("texts", "probe", "control", 100, 0.5, 0.5, (low + high) / 2, low, high, True)
+    gain = (low + high) / 2
+    change = Change("texts", "probe", "control", 9, 0.5, 0.5, gain, low, high, True, (gain,))
     assert change.verdict == verdict
 
 
 def test_what_was_never_known_is_neither_kept_nor_lost():
     blind = arrays(0.0, 1e6, 2.0)
-    verdicts = {c.measure: c.verdict for c in compute("run", blind, blind).changes}
+    verdicts = {c.measure: c.verdict for c in compute("run", {0: (blind, blind)}).changes}
     assert verdicts == {"probe": "absent", "pairs": "absent", "language": "kept"}
-    found = compute("run", blind, arrays(1.5, 1e6, 2.0))
+    found = compute("run", {0: (blind, arrays(1.5, 1e6, 2.0))})
     assert found.changes[0].verdict == "learned"
     assert "it knows nothing, before and after: newsroom headlines" in forgetting.words(found)
 
@@ -140,7 +100,7 @@ def test_intervals_hold_the_truth():
         base = random.normal(2, 0.5, size=100)
         gains = random.normal(0.05, 0.2, size=100)
         some = [{**NO_GROUP, "losses/x": x} for x in (base, base - gains)]
-        (change,) = compute("run", *some).changes
+        (change,) = compute("run", {0: tuple(some)}).changes
         hits += change.low <= 0.05 <= change.high
     assert 0.91 <= hits / 300 <= 0.985
 
@@ -149,7 +109,7 @@ def test_words_name_what_changed_and_why_there_is_no_language_model():
     reason = {"no_language_model": np.array("minilm has no head")}
     without = [{k: v for k, v in some.items() if not k.startswith("losses")} | reason
                for some in (BEFORE, AFTER)]  # fmt: skip
-    text = forgetting.words(compute("lora (r 4)", *without))
+    text = forgetting.words(compute("lora (r 4)", {0: tuple(without)}))
     assert text.startswith(
         "lora (r 4). Of what it was trained for, it knows more: emotion test (probe 0."
     )
@@ -165,7 +125,7 @@ def test_command_line_writes_picture_numbers_and_words(tmp_path, capsys):
     assert main(folder) == 0
     out = folder / "analysis"
     assert (out / "forgetting.png").read_bytes().startswith(b"\x89PNG")
-    (numbers,) = json.loads((out / "forgetting.json").read_text(encoding="utf-8"))
+    (numbers,) = json.loads((out / "forgetting.json").read_text(encoding="utf-8"))["runs"]
     assert numbers["run"] == "lora"
     by_group = {change["group"]: change for change in numbers["changes"]}
     assert by_group["rte"]["verdict"] == "lost"
@@ -177,15 +137,15 @@ def test_command_line_writes_picture_numbers_and_words(tmp_path, capsys):
 def test_strategies_side_by_side(tmp_path):
     """A row of one run only stays empty in the other's panel."""
     short = {k: v for k, v in BEFORE.items() if not k.startswith("losses")}
-    results = [compute("full (seed 0)", BEFORE, AFTER), compute("lora (seed 0)", short, short)]
+    results = [
+        compute("full (lr 1)", {0: (BEFORE, AFTER)}),
+        compute("lora (lr 1)", {0: (short, short)}),
+    ]
     drawn = forgetting.figure(results)
     titles = [axes.get_title(loc="left") for axes in drawn.axes[:2]]
-    assert titles == ["full\n(seed 0)", "lora\n(seed 0)"]
+    assert titles == ["full\n(lr 1)", "lora\n(lr 1)"]
     texts = [[text.get_text().partition(":")[0] for text in axes.texts] for axes in drawn.axes]
     assert texts == [["learned", "lost"], ["kept", "kept"], ["lost"], []]
-    runs = [write_run(tmp_path / f"run{seed}", RESULT | {"seed": seed}) for seed in range(2)]
-    assert main(*runs, "--out", tmp_path / "out") == 0
-    assert len(json.loads((tmp_path / "out" / "forgetting.json").read_text())) == 2
 
 
 def test_bad_input_is_answered_in_words(tmp_path, capsys):

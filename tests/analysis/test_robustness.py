@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from rewritten import AFTER, BEFORE, LABELS, arrays, logits_of, tagged_arrays
+from rewritten import AFTER, BEFORE, LABELS, arrays, logits_of, tagged_arrays, write_run
 
 from analysis import __main__ as command_line
 from analysis.robustness import command as robustness
+from analysis.robustness import figure
 from analysis.robustness.counts import Sentence, Tally, draw_texts, of_labels, spans
 from analysis.robustness.dump import count
 from analysis.robustness.results import compare, compute
@@ -18,7 +19,7 @@ from tl.rewriting.rules import RuleRewriter
 
 def test_known_answers_of_five_texts():
     """R1."""
-    found = compute(count(arrays(LABELS, BEFORE, AFTER)), "some")
+    found = compute("some", {0: count(arrays(LABELS, BEFORE, AFTER))})
     assert found.before.value == pytest.approx(0.8)
     assert found.success.value == pytest.approx(0.5)
     assert found.worst.value == pytest.approx(0.4)
@@ -32,7 +33,7 @@ def test_known_answers_of_five_texts():
 
 
 def test_texts_without_a_rewrite_count_in_no_score():
-    found = compute(count(arrays([*LABELS, 1], [*BEFORE, 0], [*AFTER, []])), "some")
+    found = compute("some", {0: count(arrays([*LABELS, 1], [*BEFORE, 0], [*AFTER, []]))})
     assert found.before.value == pytest.approx(0.8)
     assert (found.n_without, found.n_missing) == (1, 3)
 
@@ -40,14 +41,15 @@ def test_texts_without_a_rewrite_count_in_no_score():
 def test_the_worst_case_is_what_the_attack_leaves():
     rng = np.random.default_rng(0)
     labels, before = rng.integers(2, size=(2, 50))
-    found = compute(count(arrays(labels, before, rng.integers(2, size=(50, 3)).tolist())), "x")
+    after = rng.integers(2, size=(50, 3)).tolist()
+    found = compute("x", {0: count(arrays(labels, before, after))})
     left = found.before.value * (1 - found.success.value)
     assert found.worst.value == pytest.approx(left)
 
 
 def test_kinds_stand_beside_their_own_sources():
     kinds = ["typo", "case", "case"] * 5
-    found = compute(count(arrays(LABELS, BEFORE, AFTER, kinds)), "some")
+    found = compute("some", {0: count(arrays(LABELS, BEFORE, AFTER, kinds))})
     typo, case = found.kinds["typo"], found.kinds["case"]
     assert (typo.n, case.n) == (5, 10)
     assert typo.after.value == pytest.approx(3 / 5)
@@ -92,7 +94,7 @@ def test_a_run_loses_nothing_against_itself_and_more_than_a_steadier_one():
     steady = np.repeat(labels, 3).reshape(300, 3)
     shaky = np.where(rng.random((300, 3)) < 0.2, 1 - steady, steady)
     dumps = {
-        name: count(arrays(labels, labels, after.tolist()))
+        name: {0: count(arrays(labels, labels, after.tolist()))}
         for name, after in (("steady", steady), ("shaky", shaky), ("shaky too", shaky))
     }
     first, second = compare(dumps)
@@ -125,7 +127,7 @@ def test_spans_begin_with_b():
 
 def test_entities_of_two_sentences_counted_by_hand():
     dump = count(tagged_arrays())
-    found = compute(dump, "some")
+    found = compute("some", {0: dump})
     assert found.before.value == pytest.approx(2 * 2 / (3 + 2))
     assert found.after.value == pytest.approx(2 * (1 + 2 + 0) / (5 + 1 + 3 + 0))
     assert found.worst.value == pytest.approx(1 / 3)  # Anna, of Anna, Oslo and Boris
@@ -142,7 +144,7 @@ def test_words_that_were_cut_off_are_predicted_o():
     keep = ~((cut["ids"] == "0") & (cut["words"] == 2))  # Oslo is beyond the limit
     for name in ("ids", "words", "labels", "logits"):
         cut[name] = cut[name][keep]
-    assert compute(count(cut), "some").before.value == pytest.approx(2 * 1 / (3 + 1))
+    assert compute("some", {0: count(cut)}).before.value == pytest.approx(2 * 1 / (3 + 1))
 
 
 def test_failures_are_right_answers_that_turned_wrong():
@@ -154,7 +156,7 @@ def test_failures_are_right_answers_that_turned_wrong():
 
 
 def test_words_say_what_the_numbers_say():
-    text = robustness.words(compute(count(arrays(LABELS, BEFORE, AFTER)), "lora"))
+    text = robustness.words(compute("lora", {0: count(arrays(LABELS, BEFORE, AFTER))}))
     for part in (
         "lora: accuracy is 80.0% on 5 texts and 60.0% on their 15 rewrites by rules",
         "a change of -20.0 points", "40.0% of the texts are right in every form",
@@ -168,26 +170,10 @@ def test_words_say_what_the_numbers_say():
 def test_words_name_the_kinds_that_do_harm_beyond_chance():
     labels = [0, 1] * 40
     after = [[1 - label, label] for label in labels]
-    found = compute(count(arrays(labels, labels, after, ["typo", "case"] * 80)), "lora")
+    found = compute("lora", {0: count(arrays(labels, labels, after, ["typo", "case"] * 80))})
     assert "by typo, -100.0 points (95% interval -100.0 to -100.0); by no other" in (
         robustness.words(found)
     )
-
-
-def write_run(folder, dump, strategy="lora", task="classification"):
-    """A finished run with a dump of rewrites."""
-    result = {"task": task, "strategy": strategy, "seed": 0, "data_name": "made up",
-              "scores": {"test": {}},
-              "command": f"python train.py --task {task} --strategy {strategy}"}  # fmt: skip
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
-    (folder / "result.json").write_text(json.dumps(result))
-    if dump is not None:
-        lists = ("texts", "rewritten_texts", "gold", "rewritten_gold")
-        packed = {n: np.array(json.dumps(v).encode()) if n in lists else v for n, v in dump.items()}
-        (folder / "rewrites").mkdir()
-        np.savez(folder / "rewrites" / "test.npz", **packed)
-    return folder
 
 
 def main(*words):
@@ -217,9 +203,14 @@ def test_several_runs_are_compared_and_drawn_side_by_side(tmp_path, capsys):
     assert [run["label"] for run in numbers["runs"]] == ["lora", "full"]
 
 
+def test_all_and_nothing_are_told_apart():
+    assert [figure.short(x) for x in (1.0, 0.0, 0.8004)] == ["1.000", ".000", ".800"]
+    assert [figure.short(x, "+") for x in (-0.0004, -1.0, 0.12)] == [".000", "−1.000", "+.120"]
+
+
 def test_figure_has_a_row_for_every_kind_and_a_panel_for_every_run():
     kinds = ["typo", "case", "case"] * 5
-    found = compute(count(arrays(LABELS, BEFORE, AFTER, kinds)), "some")
+    found = compute("some", {0: count(arrays(LABELS, BEFORE, AFTER, kinds))})
     panels = robustness.figure([found, found], "title").axes
     assert len(panels) == 2
     names = [label.get_text() for label in panels[0].get_yticklabels()]

@@ -1,0 +1,230 @@
+"""Gains and losses: what models score on groups of texts before and after, and how sure that is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+from analysis.dumped import Arrays
+from analysis.forgetting.ridge import out_of_fold
+from analysis.seeds import widened
+
+DRAWS = 1000  # of the bootstrap
+# How much of a score nobody misses: an interval that lies within says "kept".
+MARGINS = {"probe": 0.02, "pairs": 0.02, "language": 0.05}
+ROLES = {
+    "target": "of what it was trained for",
+    "domain": "of new texts of that kind, whatever is asked of them",
+    "control": "of the rest",
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """The score of a model on a group; `chance` is that of guessing (of a loss, −∞)."""
+
+    value: float
+    n_texts: int
+    chance: float
+
+
+Scored = tuple[Score, np.ndarray]  # on all texts, and on draws of them [DRAWS]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One ability on one group of texts, before and after adaptation: means over seeds.
+
+    A gain is after − before, of a loss before − after.
+    """
+
+    group: str
+    measure: str  # a key of MARGINS
+    role: str  # a key of ROLES
+    n_texts: int
+    before: float
+    after: float
+    gain: float
+    low: float  # of the 95% interval of the gain, for other texts and other seeds
+    high: float
+    known: bool  # whether before or after is better than chance, by the lower end of its interval
+    gains: tuple[float, ...]  # of each seed
+
+    @property
+    def verdict(self) -> str:
+        """`learned` or `lost`: the interval is on one side of 0; `kept`: it lies in the margin."""
+        margin = MARGINS[self.measure]
+        if not self.known:
+            return "absent"
+        if -margin <= self.low and self.high <= margin:
+            return "kept"
+        if self.low > 0:
+            return "learned"
+        return "lost" if self.high < 0 else "unclear"
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """All changes of one configuration; `missing` says why no language model is among them."""
+
+    label: str
+    seeds: tuple[int, ...]
+    changes: tuple[Change, ...]
+    missing: str
+
+
+def compute(label: str, dumps: dict[int, tuple[Arrays, Arrays]]) -> Forgetting:
+    """Compare what a model knew with what it knows.
+
+    Args:
+        label: of the configuration.
+        dumps: of each seed, what `--dump forgetting` and `--dump source` wrote of the pretrained
+            and of the trained weights.
+
+    Raises:
+        ValueError: if they are not about the same texts, or a group cannot be scored.
+    """
+    check_same_texts(dumps)
+    for both in dumps.values():
+        check_numbers(*both)
+    first = next(after for _, after in dumps.values())
+    changes = []
+    for key in first:
+        kind, _, group = key.partition("/")
+        if kind in SCORERS:
+            scores = [[SCORERS[kind](some, group) for some in both] for both in dumps.values()]
+            changes.append(_change(kind, group, role(first, group), scores))
+    roles, measures = list(ROLES), list(MARGINS)
+    changes.sort(key=lambda c: (roles.index(c.role), measures.index(c.measure)))
+    missing = str(first.get("no_language_model", ""))
+    return Forgetting(label, tuple(dumps), tuple(changes), missing)
+
+
+def check_same_texts(dumps: dict[int, tuple[Arrays, Arrays]]) -> None:
+    """Raise ValueError unless all are about the same groups, texts and labels."""
+    seeds = list(dumps)
+    for seed, (before, after) in dumps.items():
+        if odd := other_texts(before, after):
+            raise ValueError(
+                f"{odd} is not that of the same texts before and after; dump both with one "
+                "command: --weights trained,pretrained"
+            )
+        if odd := other_texts(after, dumps[seeds[0]][1]):
+            raise ValueError(
+                f"{odd} is not that of the same texts in the runs of seeds {seeds[0]} and {seed}; "
+                "dump both with the same options of eval.py"
+            )
+
+
+def other_texts(one: Arrays, other: Arrays) -> str | None:
+    """The first array that is not about the same texts in both, if there is one."""
+    for key in sorted(one.keys() | other.keys()):
+        if key not in one or key not in other or one[key].shape != other[key].shape:
+            return key
+        given = key.startswith(("labels/", "items/", "grades/"))
+        if given and not np.array_equal(one[key], other[key]):
+            return key
+    return None
+
+
+def check_numbers(before: Arrays, after: Arrays) -> None:
+    """Raise ValueError for what a model says that has diverged."""
+    for key in after:
+        if not key.startswith(("cosines/", "losses/")):
+            continue
+        both = np.stack([before[key], after[key]])
+        # A text without a word piece to predict has no loss, whatever the weights.
+        empty = np.isnan(both).all(axis=0) & key.startswith("losses/")
+        if not np.isfinite(both[:, ~empty]).all():
+            raise ValueError(f"some of {key} are no numbers; train the run again")
+
+
+def role(arrays: Arrays, group: str) -> str:
+    """What a group is to the run: its target, a neighbour, or a control."""
+    if group in arrays["own"]:
+        return "target"
+    domain = str(arrays["domain"])
+    return "domain" if group == domain or group.startswith(f"{domain} ") else "control"
+
+
+def _change(kind: str, group: str, role: str, scores: list[list[Scored]]) -> Change:
+    """From the scores of each seed, before and after; a draw is of the same texts for all."""
+    values = np.array([[score.value for score, _ in both] for both in scores])  # [seeds, 2]
+    draws = np.mean([[drawn for _, drawn in both] for both in scores], axis=0)  # [2, DRAWS]
+    sign = -1 if kind == "losses" else 1
+    gains = sign * (values[:, 1] - values[:, 0])
+    low, high = widened(gains, *np.nanquantile(sign * (draws[1] - draws[0]), [0.025, 0.975]))
+    least, _ = widened(values, *np.nanquantile(draws, [0.025, 0.975], axis=1))
+    before, after = values.mean(axis=0)
+    score = scores[0][0][0]
+    return Change(
+        group=group,
+        measure={"states": "probe", "cosines": "pairs", "losses": "language"}[kind],
+        role=role,
+        n_texts=score.n_texts,
+        before=float(before),
+        after=float(after),
+        gain=float(gains.mean()),
+        low=float(low),
+        high=float(high),
+        known=bool((least > score.chance).any()),
+        gains=tuple(gains.tolist()),
+    )
+
+
+def resampled(n: int) -> np.ndarray:
+    """How often each of n texts is in each draw, [DRAWS, n]; the same whenever n is the same."""
+    return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=DRAWS)
+
+
+def probe_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
+    """Macro-F1 of out-of-fold predictions; the probes are not fitted anew for a draw."""
+    labels, items = arrays[f"labels/{group}"], arrays[f"items/{group}"]
+    try:
+        predicted = out_of_fold(arrays[f"states/{group}"], labels, items)
+    except ValueError as error:
+        raise ValueError(f"{group}: {error}") from None
+    texts, place = np.unique(items, return_inverse=True)
+    weights = np.concatenate([np.ones((1, len(texts))), resampled(len(texts))])
+    scores = _macro_f1(labels, predicted, weights[:, place])
+    # Who guesses each class as often as it comes has its share as F1, and 1 / c as the mean.
+    return Score(float(scores[0]), len(texts), 1 / len(np.unique(labels))), scores[1:]
+
+
+def _macro_f1(labels: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """2·hits / (true + predicted), the mean over classes, for each row of weights [·, n]."""
+    classes = np.unique(labels)
+    true, found = (x[:, None] == classes for x in (labels, predicted))
+    hits = weights @ (true & found)
+    total = weights @ true.astype(float) + weights @ found.astype(float)
+    return (2 * hits / np.maximum(total, 1)).mean(axis=1)
+
+
+def pair_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
+    """Spearman's rank correlation of cosines and grades."""
+    cosines, grades = arrays[f"cosines/{group}"], arrays[f"grades/{group}"]
+    if len(np.unique(grades)) < 2:
+        raise ValueError(f"{group}: all pairs have the same label; dump more of them")
+    n = len(cosines)
+    chosen = np.random.default_rng(0).integers(n, size=(DRAWS, n))
+    chosen = np.concatenate([np.arange(n)[None], chosen])
+    ranks = [rankdata(values[chosen], axis=1) for values in (cosines, grades)]
+    x, y = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
+    lengths = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
+    with np.errstate(invalid="ignore"):  # a draw of pairs of one grade
+        scores = (x * y).sum(axis=1) / lengths
+    scores[~x.any(axis=1)] = 0.0  # a model that finds all pairs alike ranks none
+    return Score(float(scores[0]), n, 0.0), scores[1:]
+
+
+def loss_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
+    """The mean over texts that have a word piece to predict."""
+    losses = arrays[f"losses/{group}"]
+    losses = losses[~np.isnan(losses)]
+    if not len(losses):
+        raise ValueError(f"{group}: no text has a word piece to predict")
+    draws = resampled(len(losses)) @ losses / len(losses)
+    return Score(float(losses.mean()), len(losses), -np.inf), draws
+
+
+SCORERS = {"states": probe_scores, "cosines": pair_scores, "losses": loss_scores}
