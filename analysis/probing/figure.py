@@ -83,7 +83,7 @@ def figure(found: list[Probed], title: str) -> Figure:
     below = 1.0 + max(0.4, 0.11 * n_models) * len(found)
     result = Figure(figsize=(max(6.4, 4.3 * n_columns), 3.0 * n_rows + below + 0.3))
     result.suptitle(
-        f"What a linear probe reads from each layer: {title}{of_seeds(found[0])}",
+        f"What a linear probe reads from each layer\n{title}{of_seeds(found[0])}",
         x=0.01, ha="left",
     )  # fmt: skip
     grid = result.add_gridspec(n_rows + 1, n_columns, height_ratios=[3.0] * n_rows + [below])

@@ -14,6 +14,7 @@ from analysis.probing import probe
 from analysis.states import Shown
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # values of C, of which held-out examples choose one
+WORTH_THREADS = 2000  # rows
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,9 @@ def probe_layers(
     once = {keys[place]: h for place, h in layers.items()}
     jobs = (delayed(alone)(h, asked) for h in once.values())
     # Threads: the products let go of the interpreter, and processes would each import torch first.
-    at_once = Parallel(n_workers, prefer="threads", return_as="generator")
+    # Of few rows they are so short that threads would only wait for each other.
+    n_threads = n_workers if len(asked.labels) >= WORTH_THREADS else 1
+    at_once = Parallel(n_threads, prefer="threads", return_as="generator")
     with threadpool_limits(1):  # numpy's, of all threads
         answers = tqdm(at_once(jobs), total=len(once), desc=f"  {title}", leave=False)
         found = dict(zip(once, answers, strict=True))

@@ -89,7 +89,8 @@ def test_a_change_is_paired_on_the_same_texts():
     assert found.high <= 4 / 300
 
 
-def test_any_number_of_workers_gives_the_same_bits(tmp_path):
+def test_any_number_of_workers_gives_the_same_bits(tmp_path, monkeypatch):
+    monkeypatch.setattr(layers, "WORTH_THREADS", 0)
     run = made_words(made_texts(tmp_path / "run"))
     mean, _, speech, _ = compared([run], "test", (RANDOM, "trained", "pretrained"))
     for prop, shown in (mean, speech):
