@@ -85,8 +85,8 @@ def compute(label: str, dumps: dict[int, tuple[Arrays, Arrays]]) -> Forgetting:
         ValueError: if they are not about the same texts, or a group cannot be scored.
     """
     check_same_texts(dumps)
-    for both in dumps.values():
-        check_numbers(*both)
+    for seed, both in dumps.items():
+        check_numbers(f"{label}, seed {seed}", *both)
     first = next(after for _, after in dumps.values())
     changes = []
     for key in first:
@@ -127,16 +127,16 @@ def other_texts(one: Arrays, other: Arrays) -> str | None:
     return None
 
 
-def check_numbers(before: Arrays, after: Arrays) -> None:
+def check_numbers(run: str, before: Arrays, after: Arrays) -> None:
     """Raise ValueError for what a model says that has diverged."""
     for key in after:
-        if not key.startswith(("cosines/", "losses/")):
+        if not key.startswith(("states/", "cosines/", "losses/")):
             continue
         both = np.stack([before[key], after[key]])
         # A text without a word piece to predict has no loss, whatever the weights.
         empty = np.isnan(both).all(axis=0) & key.startswith("losses/")
         if not np.isfinite(both[:, ~empty]).all():
-            raise ValueError(f"some of {key} are no numbers; train the run again")
+            raise ValueError(f"{run}: some of its {key} are no numbers; train the run again")
 
 
 def role(arrays: Arrays, group: str) -> str:

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from remembered import BEFORE, RESULT, arrays, write_run
+from remembered import AFTER, BEFORE, RESULT, arrays, write_run
 from scipy.stats import ttest_1samp
 
 from analysis import __main__ as command_line
@@ -100,3 +100,10 @@ def test_labels_and_marks_of_many_panels_stay_inside():
         for text in axes.texts:
             box = text.get_window_extent()
             assert axes.bbox.x0 <= box.x0 < box.x1 <= axes.bbox.x1 + 1
+
+
+def test_seeds_of_other_texts_are_refused():
+    other = {**AFTER, "labels/emotion test": 1 - AFTER["labels/emotion test"]}
+    fine = {**BEFORE, "labels/emotion test": other["labels/emotion test"]}
+    with pytest.raises(ValueError, match=r"labels/emotion test .* in the runs of seeds 0 and 2"):
+        compute("lora", {0: (BEFORE, AFTER), 2: (fine, other)})
