@@ -47,7 +47,7 @@ class Change:
     gain: float
     low: float  # of the 95% interval of the gain, for other texts and other seeds
     high: float
-    known: bool  # whether before or after is better than chance, by the lower end of its interval
+    known: bool  # whether before or after is better than chance, for other texts
     gains: tuple[float, ...]  # of each seed
 
     @property
@@ -154,7 +154,6 @@ def _change(kind: str, group: str, role: str, scores: list[list[Scored]]) -> Cha
     sign = -1 if kind == "losses" else 1
     gains = sign * (values[:, 1] - values[:, 0])
     low, high = widened(gains, *np.nanquantile(sign * (draws[1] - draws[0]), [0.025, 0.975]))
-    least, _ = widened(values, *np.nanquantile(draws, [0.025, 0.975], axis=1))
     before, after = values.mean(axis=0)
     score = scores[0][0][0]
     return Change(
@@ -167,7 +166,7 @@ def _change(kind: str, group: str, role: str, scores: list[list[Scored]]) -> Cha
         gain=float(gains.mean()),
         low=float(low),
         high=float(high),
-        known=bool((least > score.chance).any()),
+        known=bool((np.nanquantile(draws, 0.025, axis=1) > score.chance).any()),
         gains=tuple(gains.tolist()),
     )
 

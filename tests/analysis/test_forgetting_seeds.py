@@ -60,6 +60,13 @@ def test_seeds_that_disagree_leave_a_verdict_open():
     assert compute("x", both).changes[2].verdict == "unclear"
 
 
+def test_what_one_seed_of_two_learned_is_not_absent():
+    blind = arrays(0.0, 0.5, 2.0)
+    found = compute("x", {0: (blind, arrays(1.5, 0.5, 2.0)), 1: (blind, blind)})
+    assert found.changes[0].verdict == "unclear"
+    assert compute("x", {0: (blind, blind), 1: (blind, blind)}).changes[0].verdict == "absent"
+
+
 def test_one_table_tells_what_each_configuration_learned_and_lost():
     short = {k: v for k, v in BEFORE.items() if not k.startswith("losses")}
     results = [compute("full", of_seeds(3)), compute("frozen", {0: (short, short)})]
