@@ -10,7 +10,7 @@ AFTER = [[1, 1, 1], [1, 0, 1], [0, 0, 1], [0, 0, 0], [1, 1, 1]]
 
 def logits_of(classes):
     """Logits [n, 2] of answers."""
-    return 2 * np.eye(2, dtype=np.float32)[np.asarray(classes)]
+    return 2 * np.eye(2, dtype=np.float32)[np.asarray(classes, dtype=int)]
 
 
 def arrays(labels, before, after, kinds=None):

@@ -23,7 +23,7 @@ SAID = {
     "learned": "it knows more",
     "kept": "it knows as much",
     "lost": "it knows less",
-    "unclear": "these texts do not tell",
+    "unclear": "it is open whether it knows more or less",
     "absent": "it knows nothing, before and after",
 }
 

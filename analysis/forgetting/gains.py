@@ -47,7 +47,7 @@ class Change:
     gain: float
     low: float  # of the 95% interval of the gain, for other texts and other seeds
     high: float
-    known: bool  # whether before or after is better than chance, by the lower end of its interval
+    known: bool  # whether before or after is better than chance, for other texts
     gains: tuple[float, ...]  # of each seed
 
     @property
@@ -85,8 +85,8 @@ def compute(label: str, dumps: dict[int, tuple[Arrays, Arrays]]) -> Forgetting:
         ValueError: if they are not about the same texts, or a group cannot be scored.
     """
     check_same_texts(dumps)
-    for both in dumps.values():
-        check_numbers(*both)
+    for seed, both in dumps.items():
+        check_numbers(f"{label}, seed {seed}", *both)
     first = next(after for _, after in dumps.values())
     changes = []
     for key in first:
@@ -127,16 +127,16 @@ def other_texts(one: Arrays, other: Arrays) -> str | None:
     return None
 
 
-def check_numbers(before: Arrays, after: Arrays) -> None:
+def check_numbers(run: str, before: Arrays, after: Arrays) -> None:
     """Raise ValueError for what a model says that has diverged."""
     for key in after:
-        if not key.startswith(("cosines/", "losses/")):
+        if not key.startswith(("states/", "cosines/", "losses/")):
             continue
         both = np.stack([before[key], after[key]])
         # A text without a word piece to predict has no loss, whatever the weights.
         empty = np.isnan(both).all(axis=0) & key.startswith("losses/")
         if not np.isfinite(both[:, ~empty]).all():
-            raise ValueError(f"some of {key} are no numbers; train the run again")
+            raise ValueError(f"{run}: some of its {key} are no numbers; train the run again")
 
 
 def role(arrays: Arrays, group: str) -> str:
@@ -154,7 +154,6 @@ def _change(kind: str, group: str, role: str, scores: list[list[Scored]]) -> Cha
     sign = -1 if kind == "losses" else 1
     gains = sign * (values[:, 1] - values[:, 0])
     low, high = widened(gains, *np.nanquantile(sign * (draws[1] - draws[0]), [0.025, 0.975]))
-    least, _ = widened(values, *np.nanquantile(draws, [0.025, 0.975], axis=1))
     before, after = values.mean(axis=0)
     score = scores[0][0][0]
     return Change(
@@ -167,7 +166,7 @@ def _change(kind: str, group: str, role: str, scores: list[list[Scored]]) -> Cha
         gain=float(gains.mean()),
         low=float(low),
         high=float(high),
-        known=bool((least > score.chance).any()),
+        known=bool((np.nanquantile(draws, 0.025, axis=1) > score.chance).any()),
         gains=tuple(gains.tolist()),
     )
 

@@ -70,6 +70,11 @@ def load(path: Path) -> dict:
     for name in ("logits", "rewritten_logits"):
         if not np.isfinite(found[name]).all():
             raise ValueError(f"{path}: some of its {name} are no numbers; train the run again")
+    if not len(found["source"]):
+        raise ValueError(
+            f"{path} has {len(found['texts']):,} texts and no rewrite of them, so nothing can be "
+            "said; dump again, with another rewriter (--rewrites.by)"
+        )
     return found
 
 

@@ -153,6 +153,12 @@ def test_bad_input_is_answered_in_words(tmp_path, capsys):
     other = {**AFTER, "labels/emotion test": 1 - AFTER["labels/emotion test"]}
     odd = {**AFTER, "losses/x": np.ones(3)}
     none = {**AFTER, "losses/newsroom": np.full(3, np.nan)}
+    few = {key: x[:4] if "emotion" in key else x for key, x in AFTER.items()}
+    alike = {**AFTER, "labels/emotion test": np.zeros(200, dtype=int)}
+    diverged = {
+        key: {**AFTER, key: np.append(AFTER[key][:-1] + 0, [AFTER[key][-1] * np.inf], axis=0)}
+        for key in ("states/emotion test", "cosines/newsroom headlines")
+    } | {"losses/newsroom": {**AFTER, "losses/newsroom": np.full(51, np.nan)}}
     for folder, answer in (
         (tmp_path / "nowhere", "no run directory"),
         (write_run(tmp_path / "unfinished", result=None), "not finished"),
@@ -165,6 +171,12 @@ def test_bad_input_is_answered_in_words(tmp_path, capsys):
         (write_run(tmp_path / "none", dumps=(none, none)), "no text has a word piece"),
         (write_run(tmp_path / "other", dumps=(BEFORE, other)), "labels/emotion test is not that"),
         (write_run(tmp_path / "odd", dumps=(BEFORE, odd)), "losses/x"),
+        (write_run(tmp_path / "few", dumps=(few, few)), "texts are too few for 5 folds"),
+        (write_run(tmp_path / "alike", dumps=(alike, alike)), "a probe needs two classes"),
+        *(
+            (write_run(tmp_path / key, dumps=(BEFORE, nan)), f"seed 3: some of its {key} are no")
+            for key, nan in diverged.items()
+        ),
     ):
         assert main(folder) == 2
         assert answer in capsys.readouterr().err

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from remembered import BEFORE, RESULT, arrays, write_run
+from remembered import AFTER, BEFORE, RESULT, arrays, write_run
 from scipy.stats import ttest_1samp
 
 from analysis import __main__ as command_line
@@ -60,6 +60,13 @@ def test_seeds_that_disagree_leave_a_verdict_open():
     assert compute("x", both).changes[2].verdict == "unclear"
 
 
+def test_what_one_seed_of_two_learned_is_not_absent():
+    blind = arrays(0.0, 0.5, 2.0)
+    found = compute("x", {0: (blind, arrays(1.5, 0.5, 2.0)), 1: (blind, blind)})
+    assert found.changes[0].verdict == "unclear"
+    assert compute("x", {0: (blind, blind), 1: (blind, blind)}).changes[0].verdict == "absent"
+
+
 def test_one_table_tells_what_each_configuration_learned_and_lost():
     short = {k: v for k, v in BEFORE.items() if not k.startswith("losses")}
     results = [compute("full", of_seeds(3)), compute("frozen", {0: (short, short)})]
@@ -100,3 +107,10 @@ def test_labels_and_marks_of_many_panels_stay_inside():
         for text in axes.texts:
             box = text.get_window_extent()
             assert axes.bbox.x0 <= box.x0 < box.x1 <= axes.bbox.x1 + 1
+
+
+def test_seeds_of_other_texts_are_refused():
+    other = {**AFTER, "labels/emotion test": 1 - AFTER["labels/emotion test"]}
+    fine = {**BEFORE, "labels/emotion test": other["labels/emotion test"]}
+    with pytest.raises(ValueError, match=r"labels/emotion test .* in the runs of seeds 0 and 2"):
+        compute("lora", {0: (BEFORE, AFTER), 2: (fine, other)})

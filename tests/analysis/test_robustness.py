@@ -225,8 +225,13 @@ def test_bad_input_is_answered_in_words(tmp_path, capsys):
     other = write_run(tmp_path / "other", arrays(LABELS[:4], BEFORE[:4], AFTER[:4]), "full")
     broken = arrays(LABELS, BEFORE, AFTER)
     broken["rewritten_logits"][0, 0] = np.nan
+    none = arrays(LABELS, BEFORE, [[]] * 5)
+    unfinished = write_run(tmp_path / "unfinished", broken)
+    (unfinished / "result.json").unlink()
     cases = (
         ([tmp_path / "nowhere"], "no run directory"),
+        ([unfinished], "not finished"),
+        ([write_run(tmp_path / "none", none)], "5 texts and no rewrite of them"),
         ([write_run(tmp_path / "bare", None)], "--split test --dump rewrites"),
         ([good, "--split", "validation"], "--split validation --dump rewrites"),
         ([write_run(tmp_path / "nan", broken)], "rewritten_logits are no numbers"),
