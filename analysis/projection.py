@@ -258,18 +258,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_runs(parser)
     parser.add_argument("--method", choices=METHODS, default="tsne", help="default tsne")
     parser.add_argument("--layer", type=int, default=-1, help="0: embeddings (default the last)")
+    parser.add_argument(
+        "--only", default="", metavar="TEXT", help="properties whose names hold this (default all)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     given = asked(arguments)
-    every, refused = [], []
+    every, refused, names = [], [], []
     for prop, shown in compared(given.runs, given.split, WEIGHTS):
+        names.append(prop.name)
+        if arguments.only not in prop.name:
+            continue
         try:
             every.append(compute(prop, shown, arguments.layer, arguments.method))
         except ValueError as error:
             refused.append(str(error))
     if not every:
-        raise ValueError("; ".join(dict.fromkeys(refused)))
+        none = f"--only {arguments.only}: none of {'; '.join(names)}"
+        raise ValueError("; ".join(dict.fromkeys(refused)) or none)
     groups = together(given.results)
     drawn = "" if len(groups) == len(given.runs) else "; of several seeds the lowest is drawn"
     title = f"{SHOWN[arguments.method]}, one fit for all models: {', '.join(groups)}{drawn}"

@@ -199,12 +199,17 @@ def test_command_line_writes_picture_points_and_numbers(tmp_path, capsys):
     rows = list(csv.DictReader((out / "projection.csv").open(encoding="utf-8")))
     assert len(rows) == 2 * 2 * 150  # properties, models, texts
     assert rows[0].keys() == {"property", "model", "example", "label", "x", "y"}
+    assert command_line.main(["projection", str(run.path), "--only", "first"]) == 0
+    numbers = json.loads((out / "projection.json").read_text(encoding="utf-8"))
+    assert [one["name"] for one in numbers["properties"]] == ["label of reviews, first token"]
 
 
 def test_what_cannot_be_projected_is_refused(tmp_path, capsys):
     run = made_texts(tmp_path / "run")
     words = ["projection", str(run.path), "--layer", "3"]
     refused_by(command_line.main, words, capsys, "--layer 3: there are 3, from 0 to 2")
+    words = ["projection", str(run.path), "--only", "topic"]
+    refused_by(command_line.main, words, capsys, "none of label of reviews, mean", "first token")
     prop, shown = labelled(np.zeros(20, dtype=int), {BEFORE: np.eye(20)})
     with pytest.raises(ValueError, match=r"20 rows of 1 class"):
         compute(prop, shown, 0, "tsne")
