@@ -55,6 +55,11 @@ def history(run: Run, result: dict) -> list[dict]:
         raise ValueError(f"{run.result}: its parameter_groups have no names")
     if result["metric"] not in result["scores_before"].get("validation", {}):
         raise ValueError(f"{run.result}: its scores_before of validation lack {result['metric']}")
+    if not run.metrics.is_file():
+        raise ValueError(
+            f"{run.metrics} is missing, from which curves are drawn; repeat the run: python "
+            f"train.py --config {run.config} --overwrite"
+        )
     records = run.read_metrics()
     for i, record in enumerate(records, 1):
         if "epoch" in record and not {"train/loss_of_epoch", score} <= record.keys():

@@ -13,7 +13,7 @@ from analysis.states import SEED, read_states
 from tl.runs import Weights, write_json
 
 POOLS = {"mean": "mean of the tokens", "first": "first token", "word_states": "words"}
-MOST_ROWS = 5000
+FEWEST, MOST_ROWS = 30, 5000  # of fewer, shuffled states are as alike as any
 NEEDS = {"hidden": ("trained", "pretrained")}  # dumps of eval.py
 
 
@@ -94,10 +94,10 @@ def numbers(found: Similarity) -> dict:
 
 
 def collect(given: Asked, pool: str) -> tuple[ByName, ByName]:
-    """The states of runs before and after adaptation; at most MOST_ROWS of each.
+    """The states of runs before and after adaptation; FEWEST to MOST_ROWS of each.
 
     Raises:
-        ValueError: if a dump is missing, or they are of different examples.
+        ValueError: if a dump is missing, of few rows, or they are of different examples.
     """
     weights: tuple[Weights, ...] = ("trained", "pretrained")
     before: ByName = {}
@@ -113,6 +113,10 @@ def collect(given: Asked, pool: str) -> tuple[ByName, ByName]:
                     "on one data set, dumped with one --limit"
                 )
             n = len(states["trained"])
+            if n < FEWEST:
+                raise ValueError(
+                    f"{run.path}: {n} rows are too few to say what moved; dump {FEWEST} or more"
+                )
             rows = np.random.default_rng(SEED).permutation(n)[:MOST_ROWS]
             before.setdefault(name, []).append(states["pretrained"][rows])
             after.setdefault(name, []).append(states["trained"][rows])

@@ -134,9 +134,12 @@ def test_command_line_writes_picture_numbers_and_sentence(tmp_path, capsys, to):
 
 
 def test_bad_input_is_answered_in_words(tmp_path, capsys):
+    bare = write_run(tmp_path / "bare")
+    (bare / "metrics.jsonl").unlink()
     for folder, answer in (
         (tmp_path / "nowhere", "no run directory"),
         (write_run(tmp_path / "unfinished", result=None), "not finished"),
+        (bare, "metrics.jsonl is missing"),
         (write_run(tmp_path / "empty", records=[]), "no training step"),
         (write_run(tmp_path / "no epoch", RESULT | {"best_epoch": 3}), "the best epoch"),
         (write_run(tmp_path / "norms", RESULT | {"parameter_groups": [{"name": "x"}]}), "no norm"),

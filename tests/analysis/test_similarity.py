@@ -172,3 +172,11 @@ def test_what_cannot_be_compared_is_refused(runs, tmp_path, capsys):
     refused_by(command_line.main, words, capsys, "dumps of other examples")
     words = ["similarity", str(runs[0].path), "--states", "word_states"]
     refused_by(command_line.main, words, capsys, "has no word_states")
+    for weights in ("trained", "pretrained"):
+        arrays = dict(np.load(runs[0].arrays("hidden", "test", weights)))
+        few = {name: values[:29] for name, values in arrays.items()}
+        np.savez(other.arrays("hidden", "test", weights), **few)
+    words = ["similarity", str(other.path)]
+    refused_by(command_line.main, words, capsys, "29 rows are too few", "30 or more")
+    other.result.unlink()
+    refused_by(command_line.main, words, capsys, "not finished")
