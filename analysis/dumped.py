@@ -40,13 +40,23 @@ def load(path: Path, *needed: str, others: bool = True) -> Arrays:
     return found
 
 
-def require(run: Run, kind: str, split: str, weights: tuple[Weights, ...]) -> None:
-    """Raise ValueError, with the command that makes them, unless all these dumps are there."""
-    missing = [name for name in weights if not run.arrays(kind, split, name).is_file()]
+def require(
+    run: Run, kind: str, name: str, weights: tuple[Weights, ...], options: str | None = None
+) -> None:
+    """Raise ValueError, with the command that makes them, unless all these dumps are there.
+
+    Args:
+        run: the run.
+        kind: of dump.
+        name: of its files: a split, or `<data>-<split>` of other data.
+        weights: all that are needed.
+        options: what `eval.py` takes beside the kind and the weights; by default the split.
+    """
+    missing = [one for one in weights if not run.arrays(kind, name, one).is_file()]
     if missing:
         raise ValueError(
-            f"{run.path} has no {kind}/{run.arrays(kind, split, missing[0]).name}; first: "
-            f"python eval.py {run.path} --dump {kind} --split {split} "
+            f"{run.path} has no {kind}/{run.arrays(kind, name, missing[0]).name}; first: python "
+            f"eval.py {run.path} --dump {kind} {options or f'--split {name}'} "
             f"--weights {','.join(weights)}"
         )
 

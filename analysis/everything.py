@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from analysis import registry
+from analysis import dumped, registry
 from analysis.finished import scored_split
 from tl.runs import Run
 
@@ -40,13 +40,20 @@ def missing_of_others(run: Run, arguments: argparse.Namespace) -> list[tuple[str
     for kind, weights in OTHERS.items():
         for asked in getattr(arguments, kind):
             data, _, column = asked.partition(":") if kind == "texts" else (asked, "", "")
-            name = Path(data).name
-            splits = {path.stem for path in (run.path / kind).glob(f"{name}-*.npz")}
-            if any(all(run.arrays(kind, s, w).is_file() for w in weights) for s in splits):
+            stems = {path.stem for path in (run.path / kind).glob(f"{Path(data).name}-*.npz")}
+            if any(is_there(run, kind, stem, weights, column) for stem in stems):
                 continue
             label = ["--texts.label", column] if column else []
             found.append((kind, ["--data", data, *label, "--weights", ",".join(weights)]))
     return found
+
+
+def is_there(run: Run, kind: str, stem: str, weights: tuple[str, ...], column: str) -> bool:
+    """Whether a dump is there of all these weights and, of texts, with this column of labels."""
+    paths = [run.arrays(kind, stem, one) for one in weights]
+    if not all(path.is_file() for path in paths):
+        return False
+    return kind != "texts" or dumped.load(paths[0], "column")["column"] == (column or "label")
 
 
 def dump(run: Run, kind: str, options: list[str]) -> None:

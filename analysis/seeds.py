@@ -10,6 +10,8 @@ from scipy.special import stdtrit  # quantiles of Student's t
 
 from analysis.finished import configurations, labels_of
 
+N_DRAWS = 1000  # of the bootstrap
+
 
 def together(results: list[dict]) -> dict[str, list[int]]:
     """The runs that differ by their seed only: places in the list, lowest seed first, by name.
@@ -25,6 +27,14 @@ def together(results: list[dict]) -> dict[str, list[int]]:
         name: sorted(places, key=lambda place: results[place]["seed"])
         for name, places in groups.items()
     }
+
+
+def draw_texts(n: int) -> np.ndarray:
+    """How often each of n texts is drawn when n are drawn with replacement, [N_DRAWS, n].
+
+    The same whenever n is the same: what is found on the same texts is compared draw by draw.
+    """
+    return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=N_DRAWS)
 
 
 def half_width(values: np.ndarray) -> np.ndarray:

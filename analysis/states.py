@@ -55,25 +55,38 @@ def read_arrays(path: Path, *names: str) -> list[np.ndarray]:
 
 
 def read_states(
-    run: Run, kind: str, split: str, weights: tuple[Weights, ...], name: str
+    run: Run,
+    kind: str,
+    name: str,
+    weights: tuple[Weights, ...],
+    states: str,
+    options: str | None = None,
 ) -> tuple[np.ndarray, dict[Weights, np.ndarray]]:
     """The ids of a dump, and states from it of each of the weights, row by row the same.
+
+    Args:
+        run: the run.
+        kind: see `dumped.require`.
+        name: see there.
+        weights: see there.
+        states: the array that holds them.
+        options: see there.
 
     Raises:
         ValueError: if a dump is missing, or they are of different examples or not finite.
     """
-    dumped.require(run, kind, split, weights)
+    dumped.require(run, kind, name, weights, options)
     found: dict[Weights, np.ndarray] = {}
     for one in weights:
-        path = run.arrays(kind, split, one)
-        ids, found[one] = read_arrays(path, "ids", name)
+        path = run.arrays(kind, name, one)
+        ids, found[one] = read_arrays(path, "ids", states)
         if one == weights[0]:
             first = ids
         if not np.array_equal(ids, first):
             raise ValueError(
-                f"{path} is of other examples than {run.arrays(kind, split, weights[0]).name}; "
+                f"{path} is of other examples than {run.arrays(kind, name, weights[0]).name}; "
                 f"write them again in one call: python eval.py {run.path} --dump {kind} "
-                f"--weights {','.join(weights)}"
+                f"{options or f'--split {name}'} --weights {','.join(weights)}"
             )
         if not np.isfinite(found[one]).all():
             raise ValueError(f"{path} holds states that are not finite; was the training stable?")
@@ -179,23 +192,10 @@ def other_data(run: Run, kind: str) -> Iterator[tuple[str, str]]:
         yield data if splits[data] == 1 else stem, stem
 
 
-def require_all(run: Run, dump: str, stem: str, weights: tuple[Weights, ...]) -> None:
-    """Raise ValueError, with the command to repeat, if a dump of other data lacks weights.
-
-    Args:
-        run: the run.
-        dump: the kind, and its own options if it has some, as `eval.py --dump` takes them.
-        stem: `<data>-<split>`.
-        weights: all that are needed.
-    """
-    kind, (data, _, split) = dump.partition(" ")[0], stem.rpartition("-")
-    missing = [w for w in weights if not run.arrays(kind, stem, w).is_file()]
-    if missing:
-        raise ValueError(
-            f"{run.path} has no {kind}/{run.arrays(kind, stem, missing[0]).name}; repeat the "
-            f"command that wrote {kind}/{stem}.npz with all weights: python eval.py {run.path} "
-            f"--dump {dump} --data {data} --split {split} --weights {','.join(weights)}"
-        )
+def options_of_data(stem: str, *own: str) -> str:
+    """The options of `eval.py` that make a dump of other data, whose files are called `stem`."""
+    data, _, split = stem.rpartition("-")
+    return " ".join([*own, "--data", data, "--split", split])
 
 
 def word_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
@@ -206,8 +206,8 @@ def word_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
     """
     found = []
     for data, stem in other_data(run, "words"):
-        require_all(run, "words", stem, weights)
-        ids, states = read_states(run, "words", stem, weights, "word_states")
+        options = options_of_data(stem)
+        ids, states = read_states(run, "words", stem, weights, "word_states", options)
         known = dumped.load(run.arrays("words", stem), "forms")
         forms = np.char.lower(known["forms"])
         if "upos" in known:
@@ -230,8 +230,8 @@ def text_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
     found = []
     for data, stem in other_data(run, "texts"):
         column, labels = read_arrays(run.arrays("texts", stem), "column", "labels")
-        require_all(run, f"texts --texts.label {column}", stem, weights)
-        ids, states = read_states(run, "texts", stem, weights, "mean")
+        options = options_of_data(stem, "--texts.label", str(column))
+        ids, states = read_states(run, "texts", stem, weights, "mean", options)
         name = f"label of {data}" if column == "label" else f"{column}, {data}"
         found.append(coded(name, labels, ids, None, states))
     return found

@@ -22,6 +22,25 @@ def made_run(folder, task="classification", strategy="lora", seed=0):
     return Run(folder)
 
 
+def write_run(folder, result, kind, dumps):
+    """A run with a dump before and, where there is one more, after; unfinished if result is None.
+
+    Args:
+        folder: of the run.
+        result: what it found.
+        kind: of dump.
+        dumps: arrays of the pretrained and of the trained weights.
+    """
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "env.json").write_text(json.dumps({"device": "cpu"}))
+    if result is not None:
+        (folder / "result.json").write_text(json.dumps(result))
+    for weights, made in zip(("pretrained", "trained"), dumps, strict=False):
+        write_arrays(Run(folder).arrays(kind, "test", weights), made)
+    return folder
+
+
 def made_texts(folder, seed=0, moved=True, **run):
     """A run with states of texts: after adaptation the last layer has the label, and nothing else.
 

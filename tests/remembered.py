@@ -1,10 +1,7 @@
 """Dumps of what a model knows of groups of texts, made by hand, and runs that hold them."""
 
-import json
-
+import made_runs
 import numpy as np
-
-from tl.runs import Run, write_arrays
 
 RESULT = {
     "task": "classification",
@@ -40,11 +37,4 @@ BEFORE, AFTER = arrays(0.6, 0.5, 2.0), arrays(1.5, 3.0, 2.5, seed=1)
 
 
 def write_run(folder, result=RESULT, dumps=(BEFORE, AFTER)):
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
-    (folder / "env.json").write_text(json.dumps({"device": "cpu"}))
-    if result is not None:
-        (folder / "result.json").write_text(json.dumps(result))
-    for weights, made in zip(("pretrained", "trained"), dumps, strict=False):
-        write_arrays(Run(folder).arrays("forgetting", "test", weights), made)
-    return folder
+    return made_runs.write_run(folder, result, "forgetting", dumps)

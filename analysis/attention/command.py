@@ -13,7 +13,7 @@ from analysis.attention import bertviz_pages, figures, page
 from analysis.dumped import Arrays
 from analysis.finished import Asked, add_runs, asked
 from analysis.plotting import save
-from analysis.seeds import n_seeds, together
+from analysis.seeds import named, together
 from tl.runs import Run, write_atomically, write_json
 
 ARRAYS = ("ids", "tokens", "maps")  # of each dump
@@ -153,8 +153,7 @@ def words(found: Attention) -> str:
     """What changed, in a paragraph."""
     layer, head = np.unravel_index(found.divergence.argmax(), found.divergence.shape)
     by_layer = found.divergence.mean(axis=1)
-    seeds = f" (mean of {n_seeds(found.n_seeds)})" if found.n_seeds > 1 else ""
-    start = f"{found.label}{seeds}, {found.n_texts} texts: "
+    start = f"{named(found.label, found.n_seeds)}, {found.n_texts} texts: "
     if not found.divergence.any():
         return f"{start}no head looks anywhere else than before. {CAVEAT}"
     return (

@@ -1,12 +1,9 @@
 """Are the probabilities honest? Errors, chance, maps that mend them; strategies side by side."""
 
 import argparse
-import math
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +12,7 @@ from analysis.calibration import compare, compare_report, figure, page, predicti
 from analysis.calibration.bins import N_BINS
 from analysis.calibration.predictions import HALF, Predictions
 from analysis.finished import Finished, find_finished, labels_of, read
+from analysis.plain import plain
 from analysis.plotting import save
 from analysis.tables import distinct_seeds
 from tl.runs import Run, write_json
@@ -151,16 +149,3 @@ def refuse_other_tests(
                     f"{groups[0][0].path} and {one.path} have other examples in {test.split}, so "
                     "they cannot be compared; give runs of one task and one version of the data"
                 )
-
-
-def plain(value: object) -> object:
-    """Dataclasses and arrays as JSON; what is no number (or infinite) is null."""
-    if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [plain(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

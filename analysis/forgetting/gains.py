@@ -7,9 +7,8 @@ from scipy.stats import rankdata
 
 from analysis.dumped import Arrays
 from analysis.forgetting.ridge import out_of_fold
-from analysis.seeds import widened
+from analysis.seeds import N_DRAWS, draw_texts, widened
 
-DRAWS = 1000  # of the bootstrap
 # How much of a score nobody misses: an interval that lies within says "kept".
 MARGINS = {"probe": 0.02, "pairs": 0.02, "language": 0.05}
 ROLES = {
@@ -28,7 +27,7 @@ class Score:
     chance: float
 
 
-Scored = tuple[Score, np.ndarray]  # on all texts, and on draws of them [DRAWS]
+Scored = tuple[Score, np.ndarray]  # on all texts, and on draws of them [N_DRAWS]
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,7 @@ def role(arrays: Arrays, group: str) -> str:
 def _change(kind: str, group: str, role: str, scores: list[list[Scored]]) -> Change:
     """From the scores of each seed, before and after; a draw is of the same texts for all."""
     values = np.array([[score.value for score, _ in both] for both in scores])  # [seeds, 2]
-    draws = np.mean([[drawn for _, drawn in both] for both in scores], axis=0)  # [2, DRAWS]
+    draws = np.mean([[drawn for _, drawn in both] for both in scores], axis=0)  # [2, draws]
     sign = -1 if kind == "losses" else 1
     gains = sign * (values[:, 1] - values[:, 0])
     low, high = widened(gains, *np.nanquantile(sign * (draws[1] - draws[0]), [0.025, 0.975]))
@@ -171,11 +170,6 @@ def _change(kind: str, group: str, role: str, scores: list[list[Scored]]) -> Cha
     )
 
 
-def resampled(n: int) -> np.ndarray:
-    """How often each of n texts is in each draw, [DRAWS, n]; the same whenever n is the same."""
-    return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=DRAWS)
-
-
 def probe_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
     """Macro-F1 of out-of-fold predictions; the probes are not fitted anew for a draw."""
     labels, items = arrays[f"labels/{group}"], arrays[f"items/{group}"]
@@ -184,7 +178,7 @@ def probe_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
     except ValueError as error:
         raise ValueError(f"{group}: {error}") from None
     texts, place = np.unique(items, return_inverse=True)
-    weights = np.concatenate([np.ones((1, len(texts))), resampled(len(texts))])
+    weights = np.concatenate([np.ones((1, len(texts))), draw_texts(len(texts))])
     scores = _macro_f1(labels, predicted, weights[:, place])
     # Who guesses each class as often as it comes has its share as F1, and 1 / c as the mean.
     return Score(float(scores[0]), len(texts), 1 / len(np.unique(labels))), scores[1:]
@@ -205,7 +199,7 @@ def pair_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
     if len(np.unique(grades)) < 2:
         raise ValueError(f"{group}: all pairs have the same label; dump more of them")
     n = len(cosines)
-    chosen = np.random.default_rng(0).integers(n, size=(DRAWS, n))
+    chosen = np.random.default_rng(0).integers(n, size=(N_DRAWS, n))
     chosen = np.concatenate([np.arange(n)[None], chosen])
     ranks = [rankdata(values[chosen], axis=1) for values in (cosines, grades)]
     x, y = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
@@ -222,7 +216,7 @@ def loss_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
     losses = losses[~np.isnan(losses)]
     if not len(losses):
         raise ValueError(f"{group}: no text has a word piece to predict")
-    draws = resampled(len(losses)) @ losses / len(losses)
+    draws = draw_texts(len(losses)) @ losses / len(losses)
     return Score(float(losses.mean()), len(losses), -np.inf), draws
 
 

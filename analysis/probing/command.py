@@ -2,11 +2,9 @@
 
 import argparse
 import os
-from dataclasses import asdict
-
-import numpy as np
 
 from analysis.finished import add_runs, asked
+from analysis.plain import plain
 from analysis.plotting import save
 from analysis.probing.figure import figure
 from analysis.probing.probed import Probed, compute
@@ -25,17 +23,8 @@ def numbers(found: list[Probed]) -> dict:
                       for curve in probed.curves}
         for probed in found
     }  # fmt: skip
-    properties = [plain(asdict(probed)) for probed in found]
+    properties = [plain(probed) for probed in found]
     return {"properties": properties, "layers": layers, "sentence": paragraph(found)}
-
-
-def plain(value: object) -> object:
-    """Arrays as lists, all the way down."""
-    if isinstance(value, dict):
-        return {name: plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

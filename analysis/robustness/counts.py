@@ -11,8 +11,6 @@ import numpy as np
 
 from analysis.seeds import widened
 
-N_DRAWS = 1000
-
 
 @dataclass(frozen=True)
 class Tally:
@@ -79,11 +77,6 @@ class Sampled:
         return Estimate(
             float(self.values.mean()), float(low), float(high), tuple(self.values.tolist())
         )
-
-
-def draw_texts(n: int, seed: int = 0) -> np.ndarray:
-    """How often each of n texts is drawn when n are drawn with replacement, [N_DRAWS, n]."""
-    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=N_DRAWS)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.robustness.counts import Counts, Estimate, Kind, Sampled, draw_texts
+from analysis.robustness.counts import Counts, Estimate, Kind, Sampled
 from analysis.robustness.dump import Dump, Failure
+from analysis.seeds import draw_texts
 
 
 @dataclass(frozen=True)

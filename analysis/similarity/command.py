@@ -5,8 +5,9 @@ import argparse
 import numpy as np
 
 from analysis.finished import Asked, add_runs, asked
+from analysis.plain import plain
 from analysis.plotting import save
-from analysis.seeds import n_seeds, together
+from analysis.seeds import named, together
 from analysis.similarity.figure import figure
 from analysis.similarity.moved import ByName, Ends, Similarity, compute
 from analysis.states import SEED, read_states
@@ -22,8 +23,7 @@ def sentence(found: Similarity) -> str:
     last = len(found.bias.biased) - 1
     parts = [f"Before against after adaptation ({found.pool}, {found.n_examples:,} examples):"]
     for name, moved in found.moved.items():
-        values, n = moved.mean, len(moved.each)
-        who = f"{name} (mean of {n_seeds(n)})" if n > 1 else name
+        values, who = moved.mean, named(name, len(moved.each))
         low = int(np.nanargmin(values))
         if values[low] > 1 - 1e-9:
             parts.append(f"{who} moved nothing, every layer is as it was.")
@@ -65,30 +65,21 @@ def ends_in_words(ends: Ends) -> list[str]:
 
 def numbers(found: Similarity) -> dict:
     """All that was found, as JSON; null for nan."""
-
-    def listed(values: np.ndarray) -> list:
-        return [listed(v) if np.ndim(v) else None if np.isnan(v) else float(v) for v in values]
-
-    bias, one, ends = found.bias, found.map, found.ends
+    moved = {
+        name: {
+            "seeds": one.each,
+            "mean": one.mean,
+            "half_of_interval": one.half if len(one.each) > 1 else None,
+        }
+        for name, one in found.moved.items()
+    }
     return {
         "states": found.pool,
         "examples": found.n_examples,
-        "before_against_after": {
-            name: {
-                "seeds": listed(moved.each),
-                "mean": listed(moved.mean),
-                "half_of_interval": listed(moved.half) if len(moved.each) > 1 else None,
-            }
-            for name, moved in found.moved.items()
-        },
-        "bias": {
-            "run": bias.run,
-            "biased": listed(bias.biased),
-            "shuffled_biased": listed(bias.shuffled_biased),
-            "shuffled_debiased": listed(bias.shuffled_debiased),
-        },
-        "map": one and {"rows": one.rows, "columns": one.columns, "values": listed(one.values)},
-        "last_layers": ends and {"names": ends.names, "values": listed(ends.values)},
+        "before_against_after": plain(moved),
+        "bias": plain(found.bias),
+        "map": plain(found.map),
+        "last_layers": plain(found.ends),
         "sentence": sentence(found),
     }
 

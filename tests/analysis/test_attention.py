@@ -2,13 +2,13 @@
 
 import json
 
+import made_runs
 import numpy as np
 import pytest
 
 from analysis import __main__ as command_line
 from analysis.attention import command as attention
 from analysis.attention import figures as attention_figures
-from tl.runs import Run, write_arrays
 
 RESULT = {
     "task": "ner",
@@ -45,14 +45,7 @@ def uniform(lengths=LENGTHS):
 
 def write_run(folder, result=RESULT, dumps=None):
     dumps = (dumped(0), dumped(1)) if dumps is None else dumps
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
-    (folder / "env.json").write_text(json.dumps({"device": "cpu"}))
-    if result is not None:
-        (folder / "result.json").write_text(json.dumps(result))
-    for weights, made in zip(("pretrained", "trained"), dumps, strict=False):
-        write_arrays(Run(folder).arrays("attention", "test", weights), made)
-    return folder
+    return made_runs.write_run(folder, result, "attention", dumps)
 
 
 def main(*words):

@@ -4,13 +4,14 @@ import argparse
 import json
 import shutil
 
+import numpy as np
 import pytest
 from running import refused_by
 
 from analysis import __main__ as command_line
 from analysis import everything, registry
 from tl.dumps import DUMPS
-from tl.runs import WEIGHTS, Run
+from tl.runs import WEIGHTS, Run, write_arrays
 
 NEEDS = {"hidden": ("trained", "random"), "rewrites": ("trained",)}
 
@@ -83,6 +84,11 @@ def test_other_data_are_dumped_once(run):
     assert everything.missing_of_others(run, arguments) == expected  # that of "random" is lacking
     run.arrays("words", "trees-test", "random").touch()
     assert everything.missing_of_others(run, arguments) == expected[1:]
+    for weights in ("trained", "pretrained", "random"):
+        write_arrays(run.arrays("texts", "news-test", weights), {"column": np.array("label")})
+    assert everything.missing_of_others(run, arguments) == expected[1:]  # of another column
+    write_arrays(run.arrays("texts", "news-test"), {"column": np.array("topic")})
+    assert everything.missing_of_others(run, arguments) == [expected[1], expected[3]]
 
 
 def command_line_arguments(path, *words):

@@ -9,7 +9,8 @@ from scipy.stats import ttest_1samp
 
 from analysis import __main__ as command_line
 from analysis.forgetting import command as forgetting
-from analysis.forgetting.gains import compute, resampled
+from analysis.forgetting.gains import compute
+from analysis.seeds import draw_texts
 from analysis.text import aligned
 
 
@@ -42,7 +43,7 @@ def test_texts_and_seeds_widen_the_interval_of_the_mean_gain():
         before["losses/newsroom"] - after["losses/newsroom"] for before, after in pairs.values()
     ]
     mean = np.mean(gains, axis=0)[:-1]  # the last text has no word piece
-    draws = [draw @ mean / len(mean) for draw in resampled(len(mean))]
+    draws = [draw @ mean / len(mean) for draw in draw_texts(len(mean))]
     low, high = np.quantile(draws, [0.025, 0.975])
     interval = ttest_1samp(change.gains, 0).confidence_interval(0.95)
     assert change.low == pytest.approx(

@@ -9,9 +9,10 @@ from rewritten import AFTER, BEFORE, LABELS, arrays, logits_of, tagged_arrays, w
 from analysis import __main__ as command_line
 from analysis.robustness import command as robustness
 from analysis.robustness import figure
-from analysis.robustness.counts import Sentence, Tally, draw_texts, of_labels, spans
+from analysis.robustness.counts import Sentence, Tally, of_labels, spans
 from analysis.robustness.dump import count
 from analysis.robustness.results import compare, compute
+from analysis.seeds import draw_texts
 from tl.metrics import entity_scores
 from tl.rewriting.filters import choose
 from tl.rewriting.rules import RuleRewriter

@@ -8,10 +8,10 @@ from rewritten import arrays, write_run
 from scipy.stats import ttest_1samp
 
 from analysis import __main__ as command_line
-from analysis.robustness.counts import draw_texts
 from analysis.robustness.dump import count
 from analysis.robustness.figure import figure
 from analysis.robustness.results import compare, compute
+from analysis.seeds import draw_texts
 
 COIN = np.arange(200) % 2
 
