@@ -210,6 +210,8 @@ def test_what_cannot_be_projected_is_refused(tmp_path, capsys):
     refused_by(command_line.main, words, capsys, "--layer 3: there are 3, from 0 to 2")
     words = ["projection", str(run.path), "--only", "topic"]
     refused_by(command_line.main, words, capsys, "none of label of reviews, mean", "first token")
+    run.result.unlink()
+    refused_by(command_line.main, ["projection", str(run.path)], capsys, "not finished")
     prop, shown = labelled(np.zeros(20, dtype=int), {BEFORE: np.eye(20)})
     with pytest.raises(ValueError, match=r"20 rows of 1 class"):
         compute(prop, shown, 0, "tsne")

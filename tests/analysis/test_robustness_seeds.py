@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from rewritten import arrays, write_run
+from rewritten import arrays, tagged_arrays, write_run
 from scipy.stats import ttest_1samp
 
 from analysis import __main__ as command_line
@@ -47,6 +47,18 @@ def test_seeds_are_one_with_the_mean_of_every_measure():
                 assert getattr(mean, name).seeds == tuple(values)
                 assert getattr(mean, name).value == pytest.approx(np.mean(values))
     assert found.failures == alone[0].failures
+
+
+def test_entities_of_two_seeds_are_found_on_average():
+    one = tagged_arrays()
+    right = one | {"rewritten_logits": 9 * np.eye(5)[one["rewritten_labels"]]}
+    found = compute("lora", {0: count(one), 1: count(right)})
+    alone = compute("lora", {0: count(one)})
+    assert found.item == "entities"
+    assert found.after.seeds == (alone.after.value, 1.0)
+    assert alone.after.value < 1
+    assert found.after.value == pytest.approx((alone.after.value + 1) / 2)
+    assert found.before.seeds == (alone.before.value,) * 2
 
 
 def test_the_interval_of_a_mean_is_that_of_each_texts_mean_widened_by_the_seeds():
