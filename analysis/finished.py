@@ -175,7 +175,12 @@ class Asked:
 
 def add_runs(parser: argparse.ArgumentParser) -> None:
     """Add what the analyses of one or more runs take."""
-    parser.add_argument("runs", nargs="+", type=Path, help="finished run directories")
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        type=Path,
+        help="finished run directories; seeds of a configuration are read as one",
+    )
     parser.add_argument("--split", help="default: test, or validation where there is no test")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="default: RUN/analysis; needed for several runs"

@@ -208,8 +208,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     single = len(arguments.runs) == 1
-    if not single and arguments.bertviz is not None:
-        raise ValueError("--bertviz takes one run")
+    if not single and (arguments.bertviz, arguments.example) != (None, None):
+        raise ValueError("--example and --bertviz take one run; leave them out, or name one")
     given = asked(arguments)
     out = given.out
     found = [mean(seeds) for seeds in described_runs(given)]

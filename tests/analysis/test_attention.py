@@ -199,6 +199,7 @@ def test_bad_input_is_answered_in_words(tmp_path, capsys):
         ([write_run(tmp_path / "nan", dumps=(dumped(0), broken))], "not finite"),
         ([write_run(tmp_path / "other", dumps=(dumped(0), other))], "other texts"),
         ([good, good], "--out"),
+        ([good, alone, "--out", tmp_path, "--example", "1"], "--bertviz take one run"),
         ([good, alone, "--out", tmp_path], "maps of other texts"),
         ([good, "--example", "3"], "examples 0 to 2"),
     ):
