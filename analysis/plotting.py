@@ -69,8 +69,9 @@ def label_ends(axes: Axes, x: float, ends: dict[str, tuple[float, str]]) -> None
         x: where the lines end.
         ends: label -> height of the line's end, and its colour.
     """
-    axes.figure.draw_without_rendering()
-    (low, high), height = axes.get_ylim(), axes.bbox.height * 72 / axes.figure.dpi  # points
+    figure = axes.get_figure(root=True)
+    figure.draw_without_rendering()
+    (low, high), height = axes.get_ylim(), axes.bbox.height * 72 / figure.dpi  # points
     step = (high - low) * LINE / height
     names = sorted(ends, key=lambda name: ends[name][0])
     places = moved_apart([ends[name][0] for name in names], step)

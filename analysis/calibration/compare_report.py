@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.calibration.compare import DECIDES, MENDED, Comparison, Difference, Group
 from analysis.calibration.words import by_chance, short
-from analysis.plotting import BLUE, GREY, INK, ORANGE, PALE, SILVER, styled
+from analysis.plotting import BLUE, GREY, INK, ORANGE, PALE, SILVER, label_ends, styled
 from analysis.text import aligned
 
 SHOWN = {
@@ -92,19 +92,19 @@ def figure(found: Comparison) -> Figure:
     result.suptitle(f"{found.title}, {found.split}", x=0.01, ha="left")
     upper, lower = result.subfigures(2, 1, height_ratios=(4.2, 0.8 + 0.36 * n))
     gaps, area = upper.subplots(1, 2, width_ratios=(2.2, 1))
-    plot_gaps(gaps, found)
     plot_errors(area, found, "nll", "nll_mended", "NLL: ● as trained, ◇ with T", 0)
     one, two, three = lower.subplots(1, 3)
     plot_errors(one, found, "ece", "ece_mended", "ECE: ● as trained, ◇ with T (grey: chance)", 1)
     plot_errors(two, found, DECIDES, MENDED, "debiased L2: ● as trained, ◇ with T", 0)
     plot_differences(three, found)
+    plot_gaps(gaps, found)  # last: its labels are placed where the layout has come to rest
     return result
 
 
 def plot_gaps(axes: Axes, found: Comparison) -> None:
     """How far accuracy lies from confidence, by confidence; below 0 a model is too sure."""
     axes.axhline(0, color=SILVER, linewidth=1)
-    ends = []
+    ends = {}
     for place, (color, group) in enumerate(zip(COLORS * 9, found.groups, strict=False)):
         table = group.table
         shown = table.count >= FEW
@@ -113,28 +113,17 @@ def plot_gaps(axes: Axes, found: Comparison) -> None:
         bars = np.abs([table.accuracy - table.low, table.high - table.accuracy])[:, shown]
         axes.errorbar(x, gap, bars, fmt="o-", color=color, capsize=2, elinewidth=0.7)
         if len(x):
-            ends.append((float(gap[-1]), group.label, color, float(x[-1])))
+            ends[group.label] = (float(gap[-1]), color)
     axes.set(
         title=f"accuracy − confidence, seeds together; bins of {FEW} answers or more",
         xlabel="confidence",
         xlim=(0, 1.02),
     )
     low, high = axes.get_ylim()
+    axes.set_ylim(low, high)
     axes.text(0.01, high, "too doubtful", color=GREY, fontsize=8, va="top")
     axes.text(0.01, low, "too sure", color=GREY, fontsize=8, va="bottom")
-    for y, (_, label, color, x) in zip(spread([e[0] for e in ends], (high - low) * 0.07),
-                                        sorted(ends), strict=True):  # fmt: skip
-        axes.annotate(label, (x, y), (12, 0), textcoords="offset points", va="center", color=color,
-                      annotation_clip=False)  # fmt: skip
-
-
-def spread(places: list[float], least: float) -> list[float]:
-    """The places, sorted, moved as little upwards as keeps them `least` apart, then centred."""
-    found: list[float] = []
-    for place in sorted(places):
-        found.append(max(place, found[-1] + least) if found else place)
-    shift = float(np.mean(found) - np.mean(places))
-    return [place - shift for place in found]
+    label_ends(axes, 1.02, ends)
 
 
 def plot_errors(
