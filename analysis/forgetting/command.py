@@ -52,7 +52,10 @@ def words(found: Forgetting) -> str:
                 parts.append(f"{whose[0].upper()}{whose[1:]}, {said}: {listed}.")
     missing = f" No language model was asked: {found.missing}." if found.missing else ""
     meaning = "; ".join(f"{name}: {what}" for name, what in WHAT.items())
-    return f"{named(found.label, len(found.seeds))}. {' '.join(parts)}{missing} ({meaning}.)"
+    return (
+        f"{named(found.label, len(found.seeds))}. {' '.join(parts)}{missing} ({meaning}; every "
+        "verdict is by its own 95% interval.)"
+    )
 
 
 def overview(results: list[Forgetting]) -> list[list[str]]:
@@ -67,7 +70,9 @@ def cell(change: Change | None) -> str:
     """`−.12 lost`; nothing where nobody was asked."""
     if change is None:
         return ""
-    gain = f"{round(change.gain, 2) + 0.0:+.2f}".replace("0.", ".", 1).replace("-", "−")
+    gain = f"{round(change.gain, 2) + 0.0:+.2f}".replace("-", "−")
+    if abs(change.gain) < 0.995:
+        gain = gain.replace("0.", ".")
     return f"{gain} {change.verdict}"
 
 

@@ -1,40 +1,16 @@
 """The figure: a panel for each configuration, a row for each ability."""
 
-from typing import Protocol
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from analysis.forgetting.gains import Forgetting
 from analysis.plotting import BLUE, GREY, INK, ORANGE, PALE, SILVER, styled
 from analysis.seeds import n_seeds
 
 COLOURS = {"learned": BLUE, "lost": ORANGE, "kept": INK, "unclear": GREY, "absent": SILVER}
 WIDTH = 13.0  # inches, at most
 UNITS = {"probe": "score", "pairs": "score", "language": "nats per word piece"}
-
-
-class Change(Protocol):
-    """What is drawn of one ability."""
-
-    group: str
-    measure: str
-    role: str
-    before: float
-    after: float
-    gain: float
-    low: float
-    high: float
-    gains: tuple[float, ...]
-    verdict: str
-
-
-class Forgetting(Protocol):
-    """What is drawn of one configuration."""
-
-    label: str
-    seeds: tuple[int, ...]
-    changes: tuple[Change, ...]
 
 
 @styled

@@ -7,12 +7,13 @@ from scipy.stats import rankdata
 
 from analysis.dumped import Arrays
 from analysis.forgetting.ridge import out_of_fold
-from analysis.seeds import N_DRAWS, draw_texts, widened
+from analysis.seeds import N_DRAWS, draw_texts, interval
 
 # How much of a score nobody misses: an interval that lies within says "kept".
 MARGINS = {"probe": 0.02, "pairs": 0.02, "language": 0.05}
 ROLES = {
     "target": "of what it was trained for",
+    "seen": "of the texts that it learned from",
     "domain": "of new texts of that kind, whatever is asked of them",
     "control": "of the rest",
 }
@@ -139,20 +140,22 @@ def check_numbers(run: str, before: Arrays, after: Arrays) -> None:
 
 
 def role(arrays: Arrays, group: str) -> str:
-    """What a group is to the run: its target, a neighbour, or a control."""
+    """What a group is to the run: its target, texts it has seen, a neighbour, or a control."""
     if group in arrays["own"]:
         return "target"
     domain = str(arrays["domain"])
+    if group == f"{domain} train":
+        return "seen"
     return "domain" if group == domain or group.startswith(f"{domain} ") else "control"
 
 
 def _change(kind: str, group: str, role: str, scores: list[list[Scored]]) -> Change:
     """From the scores of each seed, before and after; a draw is of the same texts for all."""
     values = np.array([[score.value for score, _ in both] for both in scores])  # [seeds, 2]
-    draws = np.mean([[drawn for _, drawn in both] for both in scores], axis=0)  # [2, draws]
+    draws = np.array([[drawn for _, drawn in both] for both in scores])  # [seeds, 2, draws]
     sign = -1 if kind == "losses" else 1
     gains = sign * (values[:, 1] - values[:, 0])
-    low, high = widened(gains, *np.nanquantile(sign * (draws[1] - draws[0]), [0.025, 0.975]))
+    low, high = interval(gains, sign * (draws[:, 1] - draws[:, 0]))
     before, after = values.mean(axis=0)
     score = scores[0][0][0]
     return Change(
@@ -165,7 +168,7 @@ def _change(kind: str, group: str, role: str, scores: list[list[Scored]]) -> Cha
         gain=float(gains.mean()),
         low=float(low),
         high=float(high),
-        known=bool((np.nanquantile(draws, 0.025, axis=1) > score.chance).any()),
+        known=bool((np.nanquantile(draws.mean(axis=0), 0.025, axis=1) > score.chance).any()),
         gains=tuple(gains.tolist()),
     )
 
@@ -185,12 +188,16 @@ def probe_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
 
 
 def _macro_f1(labels: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """2·hits / (true + predicted), the mean over classes, for each row of weights [·, n]."""
+    """2·hits / (true + predicted), the mean over classes, for each row of weights [·, n].
+
+    A class of which a row draws no example is left out of its mean: as 0 it would say that a
+    perfect model errs.
+    """
     classes = np.unique(labels)
     true, found = (x[:, None] == classes for x in (labels, predicted))
-    hits = weights @ (true & found)
-    total = weights @ true.astype(float) + weights @ found.astype(float)
-    return (2 * hits / np.maximum(total, 1)).mean(axis=1)
+    hits, drawn = weights @ (true & found), weights @ true.astype(float)
+    of_class = 2 * hits / np.maximum(drawn + weights @ found.astype(float), 1)
+    return of_class.mean(axis=1, where=drawn > 0)
 
 
 def pair_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 from analysis.probing import probe
 from analysis.probing.gravity import centre
 from analysis.probing.layers import Layer, Parts, Question, probe_layers
-from analysis.seeds import widened
+from analysis.seeds import interval
 from analysis.states import BEFORE, RANDOM, SEED, Property, Shown
 
 TESTED, HELD_OUT = 1 / 3, 1 / 5  # shares: of all examples, and of those that are not tested on
@@ -55,7 +55,7 @@ class Change:
 
     name: str
     mean: np.ndarray  # [L + 1]
-    low: np.ndarray  # of a 95% interval
+    low: np.ndarray  # of 95% intervals that hold for all layers at once
     high: np.ndarray
 
     @property
@@ -147,12 +147,12 @@ def of_each(seeds: list[list[Layer]], name: str) -> np.ndarray:
 def curve(name: str, seeds: list[list[Layer]], draws: Draws) -> Curve:
     """The layers of a model as arrays, with an interval for other examples and other seeds."""
     hits = hits_of(seeds)
-    each, ends = hits.mean(axis=2), interval(hits, draws)
+    each = hits.mean(axis=2)
     return Curve(
         name,
         len(seeds),
         each.mean(axis=0),
-        *ends,
+        *ends(hits, draws),
         of_each(seeds, "f1").mean(axis=0),
         None if seeds[0][0].control is None else of_each(seeds, "control").mean(axis=0),
         of_each(seeds, "compression").mean(axis=0),
@@ -164,13 +164,12 @@ def curve(name: str, seeds: list[list[Layer]], draws: Draws) -> Curve:
 def change(name: str, after: np.ndarray, before: np.ndarray, draws: Draws) -> Change:
     """What is right after adaptation less what was before, [seeds, L + 1, n] of bool each."""
     gain = after.astype(float) - before
-    return Change(name, gain.mean(axis=(0, 2)), *interval(gain, draws))
+    return Change(name, gain.mean(axis=(0, 2)), *ends(gain, draws, gain.shape[1]))
 
 
-def interval(values: np.ndarray, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
-    """The 95% interval of means of values, [seeds, L + 1, n], for other examples and seeds."""
-    ends = np.percentile(draws(values.mean(axis=0)), (2.5, 97.5), axis=1)
-    return widened(values.mean(axis=2), *ends)
+def ends(values: np.ndarray, draws: Draws, n_claims: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """The 95% intervals of means of values, [seeds, L + 1, n], for other examples and seeds."""
+    return interval(values.mean(axis=2), np.array([draws(own) for own in values]), n_claims)
 
 
 def resamples(examples: np.ndarray, generator: np.random.Generator) -> Draws:

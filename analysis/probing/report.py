@@ -10,7 +10,13 @@ from analysis.text import aligned
 
 def paragraph(found: list[Probed]) -> str:
     """What the probes say, a sentence or three for each property."""
-    return "\n".join(sentence(probed) for probed in found)
+    over = "examples and seeds" if any(of_seeds(one) for one in found) else "examples"
+    return "\n".join(
+        [
+            *(sentence(probed) for probed in found),
+            f"Intervals of changes are for other {over}, 95% for all layers at once (Bonferroni).",
+        ]
+    )
 
 
 def of_seeds(probed: Probed) -> str:

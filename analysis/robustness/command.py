@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import asdict
 
+from analysis.calibration.compare import choose
 from analysis.finished import add_runs, asked
 from analysis.plotting import save
 from analysis.robustness.counts import Estimate
@@ -77,14 +78,19 @@ def negative(drop: Estimate) -> Estimate:
 
 def of_kinds(found: Robustness) -> list[str]:
     """Which kinds of rewrite do harm, the worst first, and which the model cannot see."""
-    clear = {
-        name: negative(kind.drop)
-        for name, kind in found.kinds.items()
-        if kind.drop.low is not None and kind.drop.low > 0
-    }
-    listed = "; ".join(f"{name}, {points(change)}" for name, change in clear.items())
-    others = "no other kind" if clear else "no kind"
-    parts = [f"Harm beyond chance is done by {f'{listed}; by ' if clear else ''}{others}."]
+    harmful = {name: negative(kind.drop) for name, kind in found.kinds.items() if kind.harmful}
+    judged = sum(kind.harmful is not None for kind in found.kinds.values())
+    few = [f"{name} ({kind.n})" for name, kind in found.kinds.items() if kind.harmful is None]
+    listed = "; ".join(f"{name}, {points(change)}" for name, change in harmful.items())
+    others = "no other kind" if harmful else "no kind"
+    parts = []
+    if judged:
+        parts.append(
+            f"Of {judged} kinds judged at once, harm beyond chance is done by "
+            f"{f'{listed}; by ' if harmful else ''}{others}."
+        )
+    if few:
+        parts.append(f"Too few texts to judge: {', '.join(few)}.")
     unseen = {name: kind.unseen for name, kind in found.kinds.items() if kind.unseen >= 0.005}
     if unseen:
         listed = ", ".join(f"{name} {part:.0%}" for name, part in unseen.items())
@@ -113,12 +119,25 @@ def example(failure: Failure) -> str:
 
 
 def difference(found: Difference) -> str:
-    clear = found.drop.low is not None and found.drop.low > 0
-    verdict = "a difference beyond chance" if clear else "no clear difference"
-    n = len(found.pairs)
-    seeds = f" over {n_seeds(n)}" if n > 1 else ""
+    """How much more, or less, the rewrites cost one configuration than another."""
+    drop, n = found.drop, len(found.pairs)
+    if drop.value is None:
+        return f"What rewrites cost {found.label} and {found.against} cannot be compared."
+    way, amount = ("less", negative(drop)) if drop.value < 0 else ("more", drop)
+    of = n_seeds(n) if n > 1 else "these two trainings, which says nothing of other seeds"
+    verdict = "a difference beyond chance" if found.clear else "no clear difference"
     return (
-        f"{found.label} loses more than {found.against} by {points(found.drop)}{seeds}: {verdict}."
+        f"Rewrites cost {found.label} {points(amount)} {way} than {found.against}: {verdict} "
+        f"(of {of})."
+    )
+
+
+def chance(found: list[Robustness]) -> str:
+    """What the intervals are over, and what "beyond chance" counts."""
+    over = "texts and other seeds" if any(len(one.seeds) > 1 for one in found) else "texts"
+    return (
+        f"Intervals are for other {over}; what is called beyond chance holds for all kinds, and "
+        "for all comparisons, at once (Bonferroni)."
     )
 
 
@@ -131,6 +150,12 @@ def check(run: Run) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_runs(parser)
+    parser.add_argument(
+        "--against",
+        metavar="LABEL",
+        help='of several configurations, whom the others are compared with (default: "full", else '
+        "the first)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -143,9 +168,12 @@ def run(arguments: argparse.Namespace) -> None:
         name: {given.results[i]["seed"]: dumps[i] for i in places}
         for name, places in together(given.results).items()
     }
-    differences = compare(configurations)
+    differences = []
+    if len(configurations) > 1 or arguments.against:
+        against = choose(list(configurations), arguments.against)
+        differences = compare(configurations, against)
     found = [compute(name, by_seed) for name, by_seed in configurations.items()]
-    text = "\n".join([*map(words, found), *map(difference, differences)])
+    text = "\n".join([*map(words, found), *map(difference, differences), chance(found)])
     result = given.results[0]
     title = f"{result['task']}, {result['data_name']}: texts and their rewrites by {found[0].by}"
     save(figure(found, title), given.out / "robustness.png")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.seeds import widened
+from analysis.seeds import interval
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,20 @@ class Sampled:
         """Those in these places only."""
         return Sampled(self.values[seeds], self.replicates[seeds])
 
+    def interval(self, n_claims: int = 1) -> tuple[float, float] | None:
+        """Of the mean over seeds, see `analysis.seeds`; None where there was nothing to count."""
+        known = self.replicates[:, ~np.isnan(self.replicates).any(axis=0)]
+        if np.isnan(self.values).any() or not known.size:
+            return None
+        low, high = interval(self.values, known, n_claims)
+        return float(low), float(high)
+
     def estimate(self) -> Estimate:
         """The mean over seeds; its interval is for other texts and for other seeds."""
-        of_mean = self.replicates.mean(axis=0)
-        known = of_mean[~np.isnan(of_mean)]
-        if np.isnan(self.values).any() or not len(known):
+        ends = self.interval()
+        if ends is None:
             return Estimate(None, None, None, ())
-        low, high = widened(self.values, *np.percentile(known, (2.5, 97.5)))
-        return Estimate(
-            float(self.values.mean()), float(low), float(high), tuple(self.values.tolist())
-        )
+        return Estimate(float(self.values.mean()), *ends, tuple(self.values.tolist()))
 
 
 @dataclass(frozen=True)

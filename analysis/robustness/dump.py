@@ -39,7 +39,8 @@ class Dump:
     item: str  # what is right or wrong: "texts", "entities"
     by: str
     k: int
-    texts: list[str]
+    texts: list[str]  # [n]
+    rewritten: list[str]  # [m]
     source: np.ndarray  # [m]
     kinds: np.ndarray  # [m]
     unseen: np.ndarray  # [m]
@@ -93,6 +94,7 @@ def count(arrays: dict) -> Dump:
         by=str(arrays["by"]),
         k=int(arrays["k"]),
         texts=arrays["texts"],
+        rewritten=arrays["rewritten_texts"],
         source=arrays["source"],
         kinds=arrays["kinds"],
         unseen=arrays["unseen"],

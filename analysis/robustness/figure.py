@@ -7,14 +7,13 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.plotting import BLUE, GREY, INK, ORANGE, SILVER, styled
 from analysis.robustness.counts import Estimate
-from analysis.robustness.results import Robustness
+from analysis.robustness.results import FEW, Robustness
 from analysis.seeds import n_seeds
 
 ROW = 0.27  # inches
 WIDTH = 13.0  # at most
 NAMES = 2.2  # for the names of the rows
 NUMBERS = 1.0  # for those beside the points of a panel
-FEW = 20  # rewrites of a kind that have no say in what the axes show: their intervals are wide
 
 
 @styled
@@ -52,7 +51,7 @@ def reach(found: list[Robustness]) -> tuple[float, float]:
     lows, highs = [], []
     for one in found:
         shown = [one.before, one.after, one.worst]
-        shown += [kind.after for kind in one.kinds.values() if kind.n >= FEW]
+        shown += [kind.after for kind in one.kinds.values() if kind.n >= FEW]  # else wide
         lows += [estimate.low for estimate in shown if estimate.value is not None]
         every = [*shown, *(e for kind in one.kinds.values() for e in (kind.before, kind.after))]
         highs += [estimate.high for estimate in every if estimate.value is not None]

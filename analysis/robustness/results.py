@@ -8,12 +8,19 @@ from analysis.robustness.counts import Counts, Estimate, Kind, Sampled
 from analysis.robustness.dump import Dump, Failure
 from analysis.seeds import draw_texts
 
+FEW = 20  # texts: the harm of a kind that has fewer is not judged
+
 
 @dataclass(frozen=True)
 class OfKind:
-    """The rewrites of one kind beside their own sources."""
+    """The rewrites of one kind beside their own sources.
+
+    `harmful` says that the drop is above 0 beyond chance, for all kinds at once; None where too few
+    texts have anything to count.
+    """
 
     n: int
+    harmful: bool | None
     unseen: float  # share that the model reads as the same tokens as before
     before: Estimate
     after: Estimate
@@ -66,13 +73,15 @@ class Robustness:
 class Difference:
     """How much more the rewrites cost one configuration than another: its drop − that of the other.
 
-    `pairs` are the seeds of which each is compared with which.
+    `pairs` are the seeds of which each is compared with which. `clear` says that the drop is not 0
+    beyond chance, for all differences at once.
     """
 
     label: str
     against: str
     pairs: tuple[tuple[int, int], ...]
     drop: Estimate
+    clear: bool
 
 
 def compute(label: str, dumps: dict[int, Dump]) -> Robustness:
@@ -81,9 +90,11 @@ def compute(label: str, dumps: dict[int, Dump]) -> Robustness:
     dump = dumps[min(dumps)]
     n, n_rewrites = len(dump.texts), len(dump.source)
     draws = draw_texts(n)
+    by_kind = {name: [some.kinds[name] for some in counts] for name in counts[0].kinds}
+    judged = [name for name, kinds in by_kind.items() if _n_counted(kinds) >= FEW]
     kinds = {
-        name: _of_kind(name, dump, [some.kinds[name] for some in counts], draws)
-        for name in counts[0].kinds
+        name: _of_kind(name, dump, kinds, draws, len(judged) if name in judged else None)
+        for name, kinds in by_kind.items()
     }
     return Robustness(
         label=label,
@@ -107,13 +118,22 @@ def compute(label: str, dumps: dict[int, Dump]) -> Robustness:
     )
 
 
-def _of_kind(name: str, dump: Dump, kinds: list[Kind], draws: np.ndarray) -> OfKind:
-    """From what each seed says of the rewrites of a kind."""
-    rows = dump.kinds == name
+def _n_counted(kinds: list[Kind]) -> int:
+    """The source texts in which every seed has something to count."""
+    return int(np.all([kind.before.whole > 0 for kind in kinds], axis=0).sum())
+
+
+def _of_kind(
+    name: str, dump: Dump, kinds: list[Kind], draws: np.ndarray, n_judged: int | None
+) -> OfKind:
+    """From what each seed says of the rewrites of a kind, one of so many that are judged."""
+    rows, drop = dump.kinds == name, _drop(kinds, draws)
+    ends = None if n_judged is None else drop.interval(n_judged)
     return OfKind(
         n=int(rows.sum()),
+        harmful=None if ends is None else ends[0] > 0,
         unseen=float(dump.unseen[rows].mean()),
-        drop=_drop(kinds, draws).estimate(),
+        drop=drop.estimate(),
         **{part: _sampled(kinds, part, draws).estimate() for part in ("before", "after", "same")},
     )
 
@@ -131,36 +151,34 @@ def check_same_rewrites(dumps: dict[str, Dump]) -> None:
     """Raise ValueError unless all runs, by their labels, saw the same rewrites."""
     known, first = next(iter(dumps.items()))
     for label, dump in dumps.items():
-        same = dump.texts == first.texts and np.array_equal(dump.source, first.source)
-        if not (same and np.array_equal(dump.kinds, first.kinds) and dump.by == first.by):
+        same = (dump.texts, dump.rewritten) == (first.texts, first.rewritten)
+        if not (same and np.array_equal(dump.source, first.source)):
             raise ValueError(
                 f"{label} saw other texts or other rewrites than {known}; give both the same "
                 "--data, --limit and --rewrites.… in: python eval.py RUN --dump rewrites"
             )
 
 
-def compare(configurations: dict[str, dict[int, Dump]]) -> list[Difference]:
-    """The drop of every configuration against that of the one that loses least.
+def compare(configurations: dict[str, dict[int, Dump]], against: str) -> list[Difference]:
+    """The drop of every configuration less that of one.
 
     Args:
         configurations: dumps by label and seed, all of the same rewrites.
+        against: the label of that one.
     """
-    first = next(iter(next(iter(configurations.values())).values()))
+    first = next(iter(configurations[against].values()))
     draws = draw_texts(len(first.texts))
     drops = {
         label: _drop([dump.counts for dump in dumps.values()], draws)
         for label, dumps in configurations.items()
     }
-    least = min(drops, key=lambda label: drops[label].values.mean())
-    return [
-        _difference(label, least, drops, {name: list(one) for name, one in configurations.items()})
-        for label in configurations
-        if label != least
-    ]
+    seeds = {label: list(dumps) for label, dumps in configurations.items()}
+    others = [label for label in configurations if label != against]
+    return [_difference(label, against, drops, seeds, len(others)) for label in others]
 
 
 def _difference(
-    label: str, against: str, drops: dict[str, Sampled], seeds: dict[str, list[int]]
+    label: str, against: str, drops: dict[str, Sampled], seeds: dict[str, list[int]], n_claims: int
 ) -> Difference:
     """In pairs of one seed; where none is shared, runs are independent, and any pairs will do."""
     own, others = seeds[label], seeds[against]
@@ -168,4 +186,6 @@ def _difference(
     pairs = list(zip(shared or own, shared or others, strict=False))
     one = drops[label][[own.index(seed) for seed, _ in pairs]]
     other = drops[against][[others.index(seed) for _, seed in pairs]]
-    return Difference(label, against, tuple(pairs), (one - other).estimate())
+    ends = (one - other).interval(n_claims)
+    clear = ends is not None and not ends[0] <= 0 <= ends[1]
+    return Difference(label, against, tuple(pairs), (one - other).estimate(), clear)

@@ -10,8 +10,9 @@ from sklearn.metrics import f1_score
 
 from analysis import __main__ as command_line
 from analysis.forgetting import command as forgetting
-from analysis.forgetting.gains import Change, compute, role
+from analysis.forgetting.gains import Change, _macro_f1, compute, role
 from analysis.forgetting.ridge import out_of_fold
+from analysis.seeds import draw_texts
 from tl.runs import Run, write_arrays
 
 NO_GROUP = {"own": np.array([""]), "domain": np.array("")}
@@ -68,6 +69,7 @@ def test_nothing_moved_is_exactly_nothing():
 def test_what_a_group_is_to_a_run():
     some = {"own": np.array(["newsroom test"]), "domain": np.array("newsroom")}
     roles = {"newsroom test": "target", "newsroom": "domain", "newsroom sentiment": "domain",
+             "newsroom train": "seen", "newsroom validation": "domain",
              "newsroom-ru": "control", "newsroom-ru names": "control"}  # fmt: skip
     assert {group: role(some, group) for group in roles} == roles
 
@@ -90,6 +92,28 @@ def test_what_was_never_known_is_neither_kept_nor_lost():
     found = compute("run", {0: (blind, arrays(1.5, 1e6, 2.0))})
     assert found.changes[0].verdict == "learned"
     assert "it knows nothing, before and after: newsroom headlines" in forgetting.words(found)
+
+
+def test_a_class_that_a_draw_has_no_text_of_is_no_error_of_it():
+    """A perfect model of 9 classes, some with one text, is perfect in every draw."""
+    labels = np.repeat(np.arange(9), [60, 30, 9, 4, 3, 1, 1, 1, 1])
+    weights = draw_texts(len(labels))
+    np.testing.assert_allclose(_macro_f1(labels, labels, weights), 1.0)
+    wrong = np.where(labels == 1, 0, labels)
+    ones = np.ones((1, len(labels)))
+    expected = f1_score(labels, wrong, average="macro", zero_division=0.0)
+    np.testing.assert_allclose(_macro_f1(labels, wrong, ones), expected)
+
+
+@pytest.mark.parametrize(
+    ("gain", "shown"),
+    [(-10.12, "−10.12 lost"), (-20.4, "−20.40 lost"), (-0.117, "−.12 lost"), (-1.0, "−1.00 lost"),
+     (0.999, "+1.00 learned"), (0.004, "+.00 unclear"), (-0.004, "+.00 unclear")],
+)  # fmt: skip
+def test_a_cell_of_the_overview_shows_all_digits(gain, shown):
+    low, high = (gain - 0.001, gain + 0.001) if abs(gain) > 0.01 else (-1.0, 1.0)
+    change = Change("texts", "language", "control", 9, 0.5, 0.5, gain, low, high, True, (gain,))
+    assert forgetting.cell(change) == shown
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from analysis.probing.figure import figure
 from analysis.probing.gravity import centre
 from analysis.probing.layers import macro_f1
 from analysis.probing.probed import Change, Curve, Probed, change, compute, cut, resamples
-from analysis.seeds import half_width
+from analysis.seeds import interval
 from analysis.states import BEFORE, RANDOM, Property, compared
 
 N = 150
@@ -59,22 +59,19 @@ def test_seeds_are_one_curve_of_means():
     assert np.ptp(curve.seeds[:, -1]) > 0.05
 
 
-def test_an_interval_is_of_the_mean_over_seeds_for_other_texts_and_widened_by_seeds(monkeypatch):
-    prop, shown = labelled(3)
-    one, three = (compute(prop, shown | {"lora": shown["lora"][:n]}) for n in (1, 3))
-    monkeypatch.setattr("analysis.seeds.half_width", lambda values: 0 * values[0])
-    texts_alone = compute(prop, shown)
-    for found in ("curves", "changes"):
-        wide, narrow = (getattr(probed, found)[-1] for probed in (three, texts_alone))
-        middle = narrow.mean if found == "changes" else narrow.accuracy
-        values = three.curve("lora").seeds
-        if found == "changes":
-            values = values - three.curve(BEFORE).accuracy
-        own = half_width(values)
-        np.testing.assert_allclose(middle - wide.low, np.hypot(middle - narrow.low, own))
-        np.testing.assert_allclose(wide.high - middle, np.hypot(narrow.high - middle, own))
-        assert own[-1] > 0
-    np.testing.assert_array_equal(one.changes[0].low[:2], 0)  # layers that did not move
+def test_intervals_are_over_examples_and_seeds_and_those_of_changes_hold_for_all_layers_at_once():
+    chance = np.random.default_rng(0)
+    before = np.repeat(chance.random((1, 4, 90)) < 0.5, 3, axis=0)
+    after = np.where(chance.random((3, 4, 90)) < 0.3, chance.random((3, 4, 90)) < 0.8, before)
+    after[:, 0] = before[:, 0]
+    draws = resamples(np.arange(90), np.random.default_rng(0))
+    found = change("lora", after, before, draws)
+    gain = after.astype(float) - before
+    expected = interval(gain.mean(axis=2), np.array([draws(own) for own in gain]), 4)
+    np.testing.assert_allclose([found.low, found.high], expected)
+    assert found.low[0] == found.high[0] == 0  # a layer that did not move
+    alone = interval(gain.mean(axis=2), np.array([draws(own) for own in gain]))
+    assert ((found.high - found.low)[1:] > (alone[1] - alone[0])[1:]).all()
 
 
 def test_a_change_is_paired_on_the_same_texts():

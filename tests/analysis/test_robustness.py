@@ -98,11 +98,41 @@ def test_a_run_loses_nothing_against_itself_and_more_than_a_steadier_one():
         name: {0: count(arrays(labels, labels, after.tolist()))}
         for name, after in (("steady", steady), ("shaky", shaky), ("shaky too", shaky))
     }
-    first, second = compare(dumps)
+    first, second = compare(dumps, "steady")
     assert (first.against, second.against) == ("steady", "steady")
     assert 0.1 < first.drop.low < first.drop.value < first.drop.high < 0.3
-    (itself,) = compare({name: dumps[name] for name in ("shaky", "shaky too")})
+    assert first.clear
+    (itself,) = compare({name: dumps[name] for name in ("shaky", "shaky too")}, "shaky")
     assert (itself.drop.value, itself.drop.low, itself.drop.high) == (0, 0, 0)
+    assert not itself.clear
+    (steadier,) = compare({name: dumps[name] for name in ("shaky", "steady")}, "shaky")
+    assert steadier.clear
+    assert "Rewrites cost steady +" in robustness.difference(steadier)
+    assert "less than shaky: a difference beyond chance (of these two trainings" in (
+        robustness.difference(steadier)
+    )
+
+
+def test_equal_models_seldom_differ_beyond_chance_however_many_there_are():
+    """Seven that break at random: 60 comparisons of six with one, each of 200 texts."""
+    chance, wrong = np.random.default_rng(0), 0
+    for _ in range(60):
+        counts = [np.where(chance.random((200, 3)) < 0.1, 0, 1).tolist() for _ in range(7)]
+        dumps = {str(i): {0: count(arrays([1] * 200, [1] * 200, c))} for i, c in enumerate(counts)}
+        wrong += any(one.clear for one in compare(dumps, "0"))
+    assert wrong <= 6  # 3 are expected; each by its own interval, 10
+
+
+def test_a_kind_with_few_texts_is_not_judged():
+    """One rewrite that fails is no harm beyond chance, though all draws that have it agree."""
+    labels, kinds = [0, 1] * 20, ["typo"] + ["case"] * 39
+    after = [[1]] + [[label] for label in labels[1:]]
+    found = compute("lora", {0: count(arrays(labels, labels, after, kinds))})
+    assert found.kinds["typo"].harmful is None
+    assert found.kinds["case"].harmful is False
+    text = robustness.words(found)
+    assert "Of 1 kinds judged at once, harm beyond chance is done by no kind." in text
+    assert "Too few texts to judge: typo (1)." in text
 
 
 TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
@@ -162,7 +192,7 @@ def test_words_say_what_the_numbers_say():
         "lora: accuracy is 80.0% on 5 texts and 60.0% on their 15 rewrites by rules",
         "a change of -20.0 points", "40.0% of the texts are right in every form",
         "some rewrite breaks 50.0%", "in 66.7% of cases", "moves by 0.254",
-        "Harm beyond chance is done by no kind.",
+        "Too few texts to judge: typo (15).",
         "refused 5 proposals (near-duplicate 4, numbers 1); 0 of 15 rewrites are missing",
     ):  # fmt: skip
         assert part in text
@@ -172,7 +202,7 @@ def test_words_name_the_kinds_that_do_harm_beyond_chance():
     labels = [0, 1] * 40
     after = [[1 - label, label] for label in labels]
     found = compute("lora", {0: count(arrays(labels, labels, after, ["typo", "case"] * 80))})
-    assert "by typo, -100.0 points (95% interval -100.0 to -100.0); by no other" in (
+    assert "Of 2 kinds judged at once, harm beyond chance is done by typo, -100.0 points" in (
         robustness.words(found)
     )
 
@@ -199,7 +229,9 @@ def test_several_runs_are_compared_and_drawn_side_by_side(tmp_path, capsys):
     other = write_run(tmp_path / "other", arrays(LABELS, BEFORE, same), "full")
     assert main(one, other, "--out", tmp_path / "out") == 0
     printed = capsys.readouterr().out
-    assert "lora loses more than full by +20.0 points" in printed
+    assert "Rewrites cost lora +20.0 points (95% interval " in printed
+    assert main(one, other, "--out", tmp_path / "out", "--against", "lora") == 0
+    assert "Rewrites cost full +20.0 points (95% interval " in capsys.readouterr().out
     numbers = json.loads((tmp_path / "out" / "robustness.json").read_text(encoding="utf-8"))
     assert [run["label"] for run in numbers["runs"]] == ["lora", "full"]
 
@@ -227,6 +259,8 @@ def test_bad_input_is_answered_in_words(tmp_path, capsys):
     broken = arrays(LABELS, BEFORE, AFTER)
     broken["rewritten_logits"][0, 0] = np.nan
     none = arrays(LABELS, BEFORE, [[]] * 5)
+    others = arrays(LABELS, BEFORE, AFTER) | {"rewritten_texts": ["another"] * 15}
+    reworded = write_run(tmp_path / "reworded", others, "full")
     unfinished = write_run(tmp_path / "unfinished", broken)
     (unfinished / "result.json").unlink()
     cases = (
@@ -239,7 +273,9 @@ def test_bad_input_is_answered_in_words(tmp_path, capsys):
         ([write_run(tmp_path / "sum", None, task="summarization")], "not summarization"),
         ([good, other], "--out"),
         ([good, other, "--out", tmp_path], "full saw other texts or other rewrites than lora"),
+        ([good, reworded, "--out", tmp_path], "full saw other texts or other rewrites than lora"),
         ([good, good, "--out", tmp_path], "both called 'lora'"),
+        ([good, "--against", "full"], "a comparison takes two"),
     )
     for words, answer in cases:
         assert main(*words) == 2

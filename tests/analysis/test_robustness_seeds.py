@@ -5,13 +5,12 @@ import json
 import numpy as np
 import pytest
 from rewritten import arrays, tagged_arrays, write_run
-from scipy.stats import ttest_1samp
 
 from analysis import __main__ as command_line
 from analysis.robustness.dump import count
 from analysis.robustness.figure import figure
 from analysis.robustness.results import compare, compute
-from analysis.seeds import draw_texts
+from analysis.seeds import draw_texts, interval
 
 COIN = np.arange(200) % 2
 
@@ -61,16 +60,12 @@ def test_entities_of_two_seeds_are_found_on_average():
     assert found.before.seeds == (alone.before.value,) * 2
 
 
-def test_the_interval_of_a_mean_is_that_of_each_texts_mean_widened_by_the_seeds():
+def test_the_interval_is_over_texts_and_seeds():
     dumps = of_seeds({0: 0.1, 1: 0.2, 2: 0.3})
     found = compute("lora", dumps)
-    right = np.mean([dump.counts.after.part for dump in dumps.values()], axis=0) / 3
-    means = draw_texts(200) @ right / 200
-    low, high = np.percentile(means, (2.5, 97.5))
-    student = ttest_1samp(found.after.seeds, 0).confidence_interval(0.95)
-    half = (student.high - student.low) / 2
-    assert found.after.low == pytest.approx(right.mean() - np.hypot(right.mean() - low, half))
-    assert found.after.high == pytest.approx(right.mean() + np.hypot(high - right.mean(), half))
+    right = np.array([dump.counts.after.part for dump in dumps.values()]) / 3  # [seeds, texts]
+    ends = interval(right.mean(axis=1), right @ draw_texts(200).T / 200)
+    assert (found.after.low, found.after.high) == pytest.approx(ends)
     assert found.before.low == found.before.high == 1.0  # all seeds agree on all texts
 
 
@@ -93,7 +88,7 @@ def test_differences_are_in_pairs_of_one_seed():
     """What a seed does to both configurations is no difference between them."""
     steady = of_seeds({0: 0.0, 1: 0.2, 2: 0.4})
     other = of_seeds({2: 0.5, 0: 0.1, 1: 0.3})
-    (found,) = compare({"steady": steady, "other": other})
+    (found,) = compare({"steady": steady, "other": other}, "steady")
     assert set(found.pairs) == {(0, 0), (1, 1), (2, 2)}
     drops = {
         name: {s: 1 - dump.counts.after.value for s, dump in dumps.items()}
@@ -104,12 +99,13 @@ def test_differences_are_in_pairs_of_one_seed():
     assert found.drop.value == pytest.approx(np.mean(expected))
     apart = compute("other", other).drop
     assert found.drop.high - found.drop.low < (apart.high - apart.low) / 2
-    (shared,) = compare({"steady": steady, "other": {s: other[s] for s in (1, 2)} | {9: other[0]}})
+    apart = {"steady": steady, "other": {s: other[s] for s in (1, 2)} | {9: other[0]}}
+    (shared,) = compare(apart, "steady")
     assert set(shared.pairs) == {(1, 1), (2, 2)}
 
 
 def test_runs_without_a_shared_seed_are_compared_one_with_one():
-    (found,) = compare({"steady": of_seeds({0: 0.0, 1: 0.0}), "x": of_seeds({5: 0.2})})
+    (found,) = compare({"steady": of_seeds({0: 0.0, 1: 0.0}), "x": of_seeds({5: 0.2})}, "steady")
     assert found.pairs == ((5, 0),)
     assert found.drop.value == pytest.approx(compute("x", of_seeds({5: 0.2})).drop.value)
 
@@ -123,7 +119,8 @@ def test_seeds_of_a_configuration_are_one_panel_and_one_paragraph(tmp_path, caps
     assert command_line.main(["robustness", *runs, "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
     assert "lora (mean of 2 seeds): accuracy is 100.0% on 200 texts and " in printed
-    assert "over 2 seeds: " in printed
+    assert "Intervals are for other texts and other seeds" in printed
+    assert "more than full: a difference beyond chance (of 2 seeds)." in printed
     assert "the worst failures of lora, seed 0:" in printed
     numbers = json.loads((tmp_path / "out" / "robustness.json").read_text(encoding="utf-8"))
     assert [(one["label"], one["seeds"]) for one in numbers["runs"]] == [

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_1samp
+from scipy.stats import norm, ttest_1samp
 
-from analysis.seeds import half_width, together, widened
+from analysis.seeds import draw_texts, half_width, interval, together
+
+FEW_DRAWS = draw_texts(200)[:400]
 
 
 def result(strategy, options="", seed=0):
@@ -33,20 +35,46 @@ def test_the_half_width_is_that_of_students_t():
     np.testing.assert_allclose(half_width(values), (interval.high - interval.low) / 2)
 
 
-def test_one_seed_widens_nothing():
-    ends = widened(np.array([[0.5, 0.7]]), np.array([0.4, 0.6]), np.array([0.7, 0.8]))
-    np.testing.assert_allclose(ends, [[0.4, 0.6], [0.7, 0.8]])
+def sampled(own):
+    """Means of each seed, [seeds], and those for each draw of texts, of values [seeds, texts]."""
+    n = own.shape[1]
+    return own.mean(axis=1), own @ draw_texts(n).T / n
 
 
-def test_an_interval_over_texts_and_seeds_covers_what_it_says():
-    """400 draws of what is measured: an effect of 0, moved by 4 seeds and by 200 texts."""
-    chance, covered, texts_alone = np.random.default_rng(0), 0, 0
-    for _ in range(400):
-        own = chance.normal(0, 0.1, size=(4, 1)) + chance.normal(0, 1, size=200)
-        values = own.mean(axis=1)
-        half = 1.96 * own.mean(axis=0).std(ddof=1) / np.sqrt(200)
-        low, high = widened(values, values.mean() - half, values.mean() + half)
+def test_the_interval_of_one_seed_is_the_percentiles_of_its_texts():
+    values, draws = sampled(np.random.default_rng(0).exponential(size=(1, 50)))
+    ends = np.percentile(draws[0], (2.5, 97.5))
+    np.testing.assert_allclose(interval(values, draws), ends)
+
+
+def test_seeds_that_agree_on_every_text_have_the_interval_of_one():
+    own = np.repeat(np.random.default_rng(0).normal(size=(1, 50)), 3, axis=0)
+    alone = interval(*sampled(own[:1]))
+    np.testing.assert_allclose(interval(*sampled(own)), alone)
+
+
+def test_what_texts_do_to_each_seed_in_its_own_way_counts_once():
+    """Without anything shared, the interval is Student's t over the seeds, and no wider."""
+    own = np.random.default_rng(0).normal(size=(4, 400))
+    own -= own.mean(axis=0)  # what texts do to all seeds alike
+    low, high = interval(*sampled(own))
+    assert (high - low) / 2 == pytest.approx(float(half_width(own.mean(axis=1))), rel=0.02)
+
+
+def test_intervals_of_several_claims_hold_at_once():
+    values, draws = sampled(np.random.default_rng(0).normal(size=(1, 500)))
+    half = np.subtract(*interval(values, draws, 10)[::-1]) / 2
+    assert half == pytest.approx(norm.isf(0.0025) * draws.std(), rel=0.05)
+
+
+@pytest.mark.parametrize(("n_seeds", "most"), [(2, 0.997), (3, 0.985), (5, 0.98)])
+@pytest.mark.parametrize(("of_seed", "of_both"), [(0.0, 1.0), (0.1, 0.2), (0.07, 1.0)])
+def test_an_interval_over_texts_and_seeds_covers_what_it_says(n_seeds, most, of_seed, of_both):
+    """600 experiments with an effect of 0, moved by seeds, by 200 texts, and by both together."""
+    chance, covered = np.random.default_rng(0), 0
+    for _ in range(600):
+        own = chance.normal(0, of_seed, size=(n_seeds, 1)) + chance.normal(size=200)
+        own = own + chance.normal(0, of_both, size=(n_seeds, 200))
+        low, high = interval(own.mean(axis=1), own @ FEW_DRAWS.T / 200)
         covered += low <= 0 <= high
-        texts_alone += abs(values.mean()) <= half
-    assert covered >= 0.93 * 400
-    assert texts_alone < 0.93 * 400
+    assert 0.93 <= covered / 600 <= most
