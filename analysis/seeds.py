@@ -37,19 +37,18 @@ def draw_texts(n: int) -> np.ndarray:
     return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=N_DRAWS)
 
 
-def half_width(values: np.ndarray, tail: float = 0.025) -> np.ndarray:
-    """Half of the interval of a mean over seeds, t·s/√n; 0 for one seed, which says none.
+def half_width(values: np.ndarray) -> np.ndarray:
+    """Half of the 95% interval of a mean over seeds, t·s/√n; 0 for one seed, which says none.
 
     A percentile bootstrap over so few values covers far less than it says.
 
     Args:
         values: [seeds, …].
-        tail: the share of either side that it leaves out.
     """
     n = len(values)
     if n == 1:
         return np.zeros(np.shape(values)[1:])
-    return -stdtrit(n - 1, tail) * np.std(values, axis=0, ddof=1) / np.sqrt(n)
+    return stdtrit(n - 1, 0.975) * np.std(values, axis=0, ddof=1) / np.sqrt(n)
 
 
 def interval(
@@ -57,10 +56,11 @@ def interval(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The 95% interval of a mean over seeds, for other texts and other seeds.
 
-    What the texts do to all seeds alike and what differs between seeds are independent, so their
-    variances add, and so do the squares of the half widths. What the texts do to each seed in its
-    own way is in the spread over seeds already, and is taken out of that of the draws. With few
-    seeds it covers more than it says: up to 98% with three, 99% with two.
+    Two variances add: that between seeds, s² / n, which holds what texts do to each seed in its own
+    way, and that of the draws, less that part. The half width is Student's t, with Satterthwaite's
+    degrees of freedom (Biometrics Bulletin 2, 1946: few where seeds differ, many where texts do),
+    times the root. One seed leaves the percentiles of the draws. By simulation it covers 92 to 98%
+    with three seeds or more, 90 to 98% with two.
 
     Args:
         values: [seeds, …].
@@ -71,24 +71,24 @@ def interval(
     Returns:
         both ends, […].
     """
-    tail, mean = 0.025 / n_claims, np.mean(values, axis=0)
-    together = np.mean(draws, axis=0)
-    low, high = np.nanpercentile(together, (2.5, 97.5), axis=-1)
-    # Draws are too few for rarer ends: those of a normal distribution as wide.
-    scale = ndtri(tail) / ndtri(0.025) * _shared(draws, together)
-    seeds = half_width(values, tail)
-    sides = [np.maximum(side, 0) * scale for side in (mean - low, high - mean)]
-    return mean - np.hypot(sides[0], seeds), mean + np.hypot(sides[1], seeds)
-
-
-def _shared(draws: np.ndarray, together: np.ndarray) -> np.ndarray:
-    """What share of the draws' standard deviation is the same for all seeds, […]."""
-    n = len(draws)
-    if n == 1:
-        return np.ones(together.shape[:-1])
-    own = np.nanvar(draws - together, axis=-1).mean(axis=0) / (n - 1)  # of the mean over seeds
-    whole = np.nanvar(together, axis=-1)
-    return np.sqrt(np.clip(1 - np.divide(own, whole, out=np.ones_like(own), where=whole > 0), 0, 1))
+    n, mean, of_mean = len(values), np.mean(values, axis=0), np.mean(draws, axis=0)
+    texts = np.nanvar(of_mean, axis=-1)
+    own = seeds = np.zeros_like(texts)
+    if n > 1:
+        own = np.nanvar(draws - of_mean, axis=-1).mean(axis=0) / (n - 1)
+        seeds = np.var(values, axis=0, ddof=1) / n
+    variance = np.maximum(seeds + np.maximum(texts - own, 0), texts)
+    freedom = np.full_like(variance, np.inf)
+    np.divide((n - 1) * variance**2, seeds**2, out=freedom, where=seeds > 0)
+    half = -stdtrit(freedom, 0.025 / n_claims) * np.sqrt(variance)
+    # Draws may lie askew around the mean, as those of shares near 0 or 1 do.
+    sides = [mean - np.nanpercentile(of_mean, 2.5, -1), np.nanpercentile(of_mean, 97.5, -1) - mean]
+    normal = -ndtri(0.025) * np.sqrt(texts)
+    low, high = (
+        half * np.divide(np.maximum(side, 0), normal, out=np.ones_like(half), where=normal > 1e-9)
+        for side in sides
+    )
+    return mean - low, mean + high
 
 
 def n_seeds(n: int) -> str:

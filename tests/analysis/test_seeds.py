@@ -57,8 +57,17 @@ def test_what_texts_do_to_each_seed_in_its_own_way_counts_once():
     """Without anything shared, the interval is Student's t over the seeds, and no wider."""
     own = np.random.default_rng(0).normal(size=(4, 400))
     own -= own.mean(axis=0)  # what texts do to all seeds alike
+    own += np.array([[-0.1], [0.0], [0.0], [0.1]])
     low, high = interval(*sampled(own))
-    assert (high - low) / 2 == pytest.approx(float(half_width(own.mean(axis=1))), rel=0.02)
+    assert (high - low) / 2 == pytest.approx(float(half_width(own.mean(axis=1))))
+
+
+def test_the_freedom_of_few_seeds_is_that_of_students_t_only_where_they_differ():
+    """Seeds that differ little, on texts that do: the interval of the texts."""
+    shared = np.random.default_rng(0).normal(size=300)
+    own = shared + np.array([[-0.001], [0.0], [0.001]])
+    alone = interval(*sampled(shared[None]))
+    np.testing.assert_allclose(interval(*sampled(own)), alone, atol=1e-4)
 
 
 def test_intervals_of_several_claims_hold_at_once():
@@ -67,9 +76,9 @@ def test_intervals_of_several_claims_hold_at_once():
     assert half == pytest.approx(norm.isf(0.0025) * draws.std(), rel=0.05)
 
 
-@pytest.mark.parametrize(("n_seeds", "most"), [(2, 0.997), (3, 0.985), (5, 0.98)])
+@pytest.mark.parametrize(("n_seeds", "least"), [(2, 0.9), (3, 0.92), (5, 0.93)])
 @pytest.mark.parametrize(("of_seed", "of_both"), [(0.0, 1.0), (0.1, 0.2), (0.07, 1.0)])
-def test_an_interval_over_texts_and_seeds_covers_what_it_says(n_seeds, most, of_seed, of_both):
+def test_an_interval_over_texts_and_seeds_covers_what_it_says(n_seeds, least, of_seed, of_both):
     """600 experiments with an effect of 0, moved by seeds, by 200 texts, and by both together."""
     chance, covered = np.random.default_rng(0), 0
     for _ in range(600):
@@ -77,4 +86,4 @@ def test_an_interval_over_texts_and_seeds_covers_what_it_says(n_seeds, most, of_
         own = own + chance.normal(0, of_both, size=(n_seeds, 200))
         low, high = interval(own.mean(axis=1), own @ FEW_DRAWS.T / 200)
         covered += low <= 0 <= high
-    assert 0.93 <= covered / 600 <= most
+    assert least <= covered / 600 <= 0.985
