@@ -3,7 +3,9 @@
 import io
 import itertools
 import math
+from collections.abc import Iterable
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from matplotlib import rc_context
@@ -16,6 +18,12 @@ from tl.runs import write_atomically
 INK, GREY, SILVER, PALE = "#222222", "#6b6b6b", "#aaaaaa", "#dddddd"
 BLUE, ORANGE = "#0072b2", "#d55e00"  # told apart by colour-blind readers (Okabe and Ito)
 COLORS = (BLUE, ORANGE, "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c510a")  # for more lines
+# Figures of the same runs give a strategy one colour, in whatever order they show it.
+OF_STRATEGY = dict(
+    zip(("full", "lora", "adapter", "prefix", "feature_extraction"), COLORS, strict=False)
+)
+# What was before adaptation is drawn over the curves, thin, so that an equal one shows through.
+OF_BEFORE = {"color": INK, "linestyle": (0, (3, 2)), "linewidth": 1, "zorder": 3}
 STYLE = {
     "figure.dpi": 150,
     "figure.constrained_layout.use": True,
@@ -39,6 +47,7 @@ STYLE = {
     "lines.linewidth": 1.6,
     "lines.markersize": 4,
 }
+WIDE = 22  # letters in a line of a label
 LINE = 11  # points from one line of text to the next
 NEAR = 12  # pixels at which a label needs no line to its point
 
@@ -51,6 +60,33 @@ def save(figure: Figure, path: Path) -> None:
     content = io.BytesIO()
     figure.savefig(content, format="png")
     write_atomically(path, content.getvalue())
+
+
+def colors_of(configurations: Iterable[str]) -> dict[str, str]:
+    """The colour of each configuration, which does not depend on their order.
+
+    A strategy has its own, which the first of its configurations by name takes; the others, and
+    strategies that have none, take what is free.
+    """
+    names = list(dict.fromkeys(configurations))
+    found: dict[str, str] = {}
+    for name in sorted(names):
+        color = OF_STRATEGY.get(name.partition(" (")[0])
+        if color is not None and color not in found.values():
+            found[name] = color
+    free = itertools.chain(
+        [color for color in COLORS if color not in found.values()], itertools.cycle(COLORS)
+    )
+    found |= {name: next(free) for name in sorted(names) if name not in found}
+    return {name: found[name] for name in names}
+
+
+def in_lines(label: str, width: int = WIDE) -> str:
+    """A label in lines of so many letters, what stands in parentheses on lines of its own."""
+    return "\n".join(
+        fill(part, width, break_long_words=False)
+        for part in label.replace(" (", "\n(", 1).split("\n")
+    )
 
 
 def label_end(axes: Axes, x: float, y: float, text: str, color: str = INK) -> None:
@@ -69,10 +105,12 @@ def label_ends(axes: Axes, x: float, ends: dict[str, tuple[float, str]]) -> None
         x: where the lines end.
         ends: label -> height of the line's end, and its colour.
     """
+    ends = {in_lines(name): end for name, end in ends.items()}
     figure = axes.get_figure(root=True)
     figure.draw_without_rendering()
     (low, high), height = axes.get_ylim(), axes.bbox.height * 72 / figure.dpi  # points
-    step = (high - low) * LINE / height
+    n_lines = 1 + max(name.count("\n") for name in ends)
+    step = (high - low) * LINE * n_lines / height
     names = sorted(ends, key=lambda name: ends[name][0])
     places = moved_apart([ends[name][0] for name in names], step)
     for place, name in zip(places, names, strict=True):

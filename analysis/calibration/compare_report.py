@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.calibration.compare import DECIDES, MENDED, Comparison, Difference, Group
 from analysis.calibration.words import by_chance, short
-from analysis.plotting import BLUE, GREY, INK, ORANGE, PALE, SILVER, label_ends, styled
+from analysis.plotting import GREY, INK, PALE, SILVER, colors_of, in_lines, label_ends, styled
 from analysis.text import aligned
 
 SHOWN = {
@@ -16,8 +16,11 @@ SHOWN = {
     "nll_mended": "NLL, T",
 }  # fmt: skip
 FEW = 20  # a bin of fewer answers says little
+TITLE = 30  # letters in a line of a panel's title
 ASIDE = 0.006  # by which groups are drawn beside each other, so that no bar covers another
-COLORS = (ORANGE, BLUE, "#009e73", "#cc79a7", "#56b4e9", "#e69f00", INK)
+# As trained a row has a full mark above, with a temperature a hollow one below; the colours of
+# configurations would say something else here.
+MARKS = (("o", 0.16, INK, "full"), ("D", -0.16, GREY, "none"))
 
 
 def sentence(found: Comparison) -> str:
@@ -87,15 +90,17 @@ def _spread(values: np.ndarray) -> str:
 @styled
 def figure(found: Comparison) -> Figure:
     """Reliability of all seeds together; below, errors of each seed and the differences."""
-    n = len(found.groups)
-    result = Figure(figsize=(11.0, 5.0 + 0.36 * n))
-    result.suptitle(f"{found.title}, {found.split}", x=0.01, ha="left")
-    upper, lower = result.subfigures(2, 1, height_ratios=(4.2, 0.8 + 0.36 * n))
+    n_lines = sum(1 + in_lines(group.label).count("\n") for group in found.groups)
+    below = 0.8 + 0.18 * max(n_lines, 2 * len(found.groups))  # inches
+    result = Figure(figsize=(11.0, 4.2 + below))
+    title = f"{found.title}, {found.split}   (● as trained, ◇ with a temperature)"
+    result.suptitle(title, x=0.01, ha="left")
+    upper, lower = result.subfigures(2, 1, height_ratios=(4.2, below))
     gaps, area = upper.subplots(1, 2, width_ratios=(2.2, 1))
-    plot_errors(area, found, "nll", "nll_mended", "NLL: ● as trained, ◇ with T", 0)
-    one, two, three = lower.subplots(1, 3)
-    plot_errors(one, found, "ece", "ece_mended", "ECE: ● as trained, ◇ with T (grey: chance)", 1)
-    plot_errors(two, found, DECIDES, MENDED, "debiased L2: ● as trained, ◇ with T", 0)
+    plot_errors(area, found, "nll", "nll_mended", "NLL", 0)
+    one, two, three = lower.subplots(1, 3, sharey=True)  # the names of rows stand once
+    plot_errors(one, found, "ece", "ece_mended", "ECE (grey: chance)", 1)
+    plot_errors(two, found, DECIDES, MENDED, "debiased L2", 0)
     plot_differences(three, found)
     plot_gaps(gaps, found)  # last: its labels are placed where the layout has come to rest
     return result
@@ -104,9 +109,9 @@ def figure(found: Comparison) -> Figure:
 def plot_gaps(axes: Axes, found: Comparison) -> None:
     """How far accuracy lies from confidence, by confidence; below 0 a model is too sure."""
     axes.axhline(0, color=SILVER, linewidth=1)
-    ends = {}
-    for place, (color, group) in enumerate(zip(COLORS * 9, found.groups, strict=False)):
-        table = group.table
+    ends, colors = {}, colors_of(group.label for group in found.groups)
+    for place, group in enumerate(found.groups):
+        table, color = group.table, colors[group.label]
         shown = table.count >= FEW
         gap = table.gap[shown]
         x = table.confidence[shown] + ASIDE * (place - (len(found.groups) - 1) / 2)
@@ -134,33 +139,31 @@ def plot_errors(
     for y, group in zip(places, found.groups, strict=True):
         if chance:
             axes.barh(y, group.chance.mean(), 0.8, color=PALE)
-        for name, mark, shift, color in ((before, "o", 0.16, ORANGE), (after, "D", -0.16, BLUE)):
+        for name, (mark, shift, color, fill) in zip((before, after), MARKS, strict=True):
             values = group.values[name]
-            fill = "full" if mark == "o" else "none"
             axes.plot(values, np.full(len(values), y + shift), mark, color=color, fillstyle=fill)
             axes.plot([values.mean()] * 2, [y + shift - 0.13, y + shift + 0.13], color=color)
-    axes.set_yticks(places, [group.label for group in found.groups])
+    axes.set_yticks(places, [in_lines(group.label) for group in found.groups])
     axes.grid(visible=False, axis="y")
     axes.set(title=title, ylim=(places[-1] - 0.6, 0.6))
     axes.margins(x=0.08)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     if chance:  # bars start at 0
         axes.set_xlim(left=0)
 
 
 def plot_differences(axes: Axes, found: Comparison) -> None:
-    """The debiased L2 error of each group less that of the one it is compared with."""
+    """The debiased L2 error of each group less that of the one it is compared with, in its row."""
     axes.axvline(0, color=SILVER, linewidth=1)
-    others = [group.label for group in found.groups if group.label != found.against]
-    places = -np.arange(len(others))
-    for y, label in zip(places, others, strict=True):
-        for name, mark, shift, color in ((DECIDES, "o", 0.16, ORANGE), (MENDED, "D", -0.16, BLUE)):
-            one = found.difference(label, name)
+    for row, group in enumerate(found.groups):
+        if group.label == found.against:
+            continue
+        for name, (mark, shift, color, fill) in zip((DECIDES, MENDED), MARKS, strict=True):
+            one, y = found.difference(group.label, name), shift - row
             if one.low is not None:
-                axes.plot([one.low, one.high], [y + shift] * 2, color=color, linewidth=1)
-            fill = "full" if mark == "o" else "none"
-            axes.plot(one.mean, y + shift, mark, color=color, fillstyle=fill)
-    axes.set_yticks(places, others)
+                axes.plot([one.low, one.high], [y, y], color=color, linewidth=1)
+            axes.plot(one.mean, y, mark, color=color, fillstyle=fill)
     axes.grid(visible=False, axis="y")
     axes.margins(x=0.1)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.set(title=f"L2 less that of {found.against}, 95%", ylim=(places[-1] - 0.6, 0.6))
+    axes.set(title=in_lines(f"L2 less that of {found.against}, 95%", TITLE))

@@ -3,12 +3,13 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from analysis.calibration.judge import Confidences
 from analysis.calibration.page import AS_TRAINED, Calibration
 from analysis.calibration.words import short
-from analysis.plotting import BLUE, GREY, INK, ORANGE, PALE, SILVER, styled
+from analysis.plotting import BLUE, GREY, INK, ORANGE, PALE, SILVER, label_end, styled
 
 
 @styled
@@ -87,6 +88,7 @@ def plot_ways(axes: Axes, page: Calibration) -> None:
     largest = max(max(row.ece.value, row.ece.upper) for row in rows.values())
     axes.set(title=f"ECE, maps fitted on {page.calibrated_on} (grey: chance)")
     axes.set_xlim(0, 1.2 * largest)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
 
 
 def plot_coverage(axes: Axes, page: Calibration) -> None:
@@ -99,25 +101,24 @@ def plot_coverage(axes: Axes, page: Calibration) -> None:
     axes.plot(found.coverage, best, color=SILVER, linewidth=1)
     axes.axhline(overall, color=SILVER, linewidth=1)
     least = min(float(found.accuracy[first:].min()), overall)
-    room = 1.02 - least
+    room = 1 - least or 1.0
     axes.set(
         title=f"right among the surest (AURC {short(found.area)})", xlabel="coverage",
-        xlim=(0, 1.02), ylim=(least - 0.18 * room, 1.02),
+        xlim=(0, 1.02), ylim=(least - 0.18 * room, 1 + 0.12 * room),
     )  # fmt: skip
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], prune="upper"))
-    axes.text(0.02, overall - 0.02 * room, "in no order", color=GREY, fontsize=8, va="top")
+    label_end(axes, 1.02, overall, "in no\norder", GREY)  # within, the curve might cross it
     axes.text(
-        (1 + overall) / 2, 1.005, "all errors last", color=GREY, fontsize=8, ha="right", va="bottom"
-    )
-    # Above the curve there is room in its middle, below it near its end.
-    for coverage, offset, side, edge in (
-        (0.5, (3, 4), "left", "bottom"), (0.8, (-4, -5), "right", "top"),
-    ):  # fmt: skip
+        max(overall, 0.3), 1 + 0.01 * room, "all errors last", color=GREY, fontsize=8, ha="right",
+        va="bottom",
+    )  # fmt: skip
+    for coverage in (0.5, 0.8):
         share = found.at(coverage)
         axes.plot(coverage, share, "o", color=ORANGE)
         axes.annotate(
-            f"{coverage:.0%}: {short(share)}", (coverage, share), offset,
-            textcoords="offset points", ha=side, va=edge, fontsize=8, color=INK,
+            f"{coverage:.0%}: {short(share)}", (coverage, share), (-4, -5),  # the curve falls
+            textcoords="offset points", ha="right", va="top", fontsize=8, color=INK,
+            path_effects=[withStroke(linewidth=2, foreground="white")],
         )  # fmt: skip
 
 

@@ -3,16 +3,19 @@
 import argparse
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from drawn import texts_outside
 from scipy import stats
 
 from analysis import __main__ as command_line
 from analysis.calibration import command, compare, page, words
 from analysis.calibration.bins import reliability_table, softmax
 from analysis.calibration.compare import Group
-from analysis.calibration.compare_report import sentence
+from analysis.calibration.compare_report import figure, sentence
+from analysis.plotting import colors_of
 from tl.runs import Run, write_arrays, write_json
 
 NAMES = np.array(["anger", "joy", "sadness"])
@@ -169,6 +172,18 @@ def grouped(label, l2, seeds, learning=1):
     table = reliability_table(np.array([0.5]), np.array([1]))
     rest = np.zeros(len(seeds))
     return Group(label, learning, tuple(seeds), values, rest, rest, table, rest)
+
+
+def test_long_names_leave_no_text_outside_and_colours_are_those_of_other_figures():
+    names = ("adapter", "lora (train-size 200, epochs 3)", "feature_extraction (lr 0.001)")
+    groups = [grouped(name, (0.1, 0.2), (0, 1), i) for i, name in enumerate(names)]
+    enough = reliability_table(np.full(50, 0.5), np.ones(50))
+    groups = [replace(one, table=enough) for one in groups]
+    drawn = figure(compare.compute("ner on newsroom", "test", "validation", groups, names[2]))
+    assert texts_outside(drawn) == []
+    gaps = drawn.axes[0]
+    ends = {text.get_text().partition("\n")[0]: text.get_color() for text in gaps.texts[2:]}
+    assert ends == {name.partition(" (")[0]: color for name, color in colors_of(names).items()}
 
 
 def test_numbers_are_written_in_short():
