@@ -12,6 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
+from scipy.optimize import isotonic_regression
 
 from tl.runs import write_atomically
 
@@ -109,32 +110,25 @@ def label_ends(axes: Axes, x: float, ends: dict[str, tuple[float, str]]) -> None
     figure = axes.get_figure(root=True)
     figure.draw_without_rendering()
     (low, high), height = axes.get_ylim(), axes.bbox.height * 72 / figure.dpi  # points
-    n_lines = 1 + max(name.count("\n") for name in ends)
-    step = (high - low) * LINE * n_lines / height
     names = sorted(ends, key=lambda name: ends[name][0])
-    places = moved_apart([ends[name][0] for name in names], step)
+    tall = [(1 + name.count("\n")) * (high - low) * LINE / height for name in names]
+    apart = [(one + other) / 2 for one, other in itertools.pairwise(tall)]
+    places = moved_apart([ends[name][0] for name in names], apart)
     for place, name in zip(places, names, strict=True):
         label_end(axes, x, place, name, ends[name][1])
 
 
-def moved_apart(heights: list[float], step: float) -> list[float]:
-    """Rising heights, moved as little as it takes for a distance of `step` between neighbours.
+def moved_apart(heights: list[float], apart: float | list[float]) -> list[float]:
+    """Rising heights, moved as little as it takes for neighbours to be so far apart.
 
     Those that meet stand around their mean; what is far from them stays where it is.
+
+    Args:
+        heights: n of them.
+        apart: a distance for all neighbours, or one for each pair, n − 1.
     """
-    groups: list[list[float]] = []
-    for height in heights:
-        groups.append([height])
-        while len(groups) > 1 and _span(groups[-1], step)[0] < _span(groups[-2], step)[1] + step:
-            last = groups.pop()
-            groups[-1] += last
-    return [_span(group, step)[0] + i * step for group in groups for i in range(len(group))]
-
-
-def _span(group: list[float], step: float) -> tuple[float, float]:
-    """The lowest and the highest place of labels that stand around their mean."""
-    half = step * (len(group) - 1) / 2
-    return float(np.mean(group)) - half, float(np.mean(group)) + half
+    offsets = np.concatenate([[0.0], np.cumsum(np.broadcast_to(apart, len(heights) - 1))])
+    return (isotonic_regression(heights - offsets).x + offsets).tolist()
 
 
 def label_points(axes: Axes, points: list[tuple[float, float, float]], texts: list[str]) -> None:

@@ -1,5 +1,6 @@
 """The figures: all heads in numbers, one text in maps."""
 
+from textwrap import fill, shorten
 from typing import Protocol
 
 import numpy as np
@@ -8,9 +9,22 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.plotting import BLUE, COLORS, GREY, INK, ORANGE, label_end, label_ends, styled
+from analysis.plotting import (
+    BLUE,
+    GREY,
+    INK,
+    OF_BEFORE,
+    ORANGE,
+    colors_of,
+    label_end,
+    label_ends,
+    styled,
+)  # fmt: skip
 
 DARK = 0.6  # of the scale: from here on, numbers in cells are white
+LETTER = 0.075  # inches, of a caption: those of "##" are wide
+MOST_LETTERS = 400  # of the tokens in a caption
+MOST_TOKENS = 28  # whose labels can be read where a figure is 1300 pixels wide
 NOT_WHY = "Weights say what is mixed, not why the model answers as it does."
 
 
@@ -45,7 +59,7 @@ def heads(run: Attention) -> Figure:
     middle.set(ylabel="entropy of a row, nats", ylim=(0, None))
     draw_layers(bottom, run.before.distance, run.after.distance)
     bottom.set(ylabel="mean distance, tokens", xlabel="layer", ylim=(0, None))
-    result.supxlabel(f"Lines: mean over heads; dots: heads. {NOT_WHY}", fontsize=7, color=GREY)
+    caption(result, f"Lines: mean over heads; dots: heads. {NOT_WHY}")
     return result
 
 
@@ -67,7 +81,7 @@ def overview(runs: list[Attention]) -> Figure:
         after = {run.label: getattr(run.after, name) for run in runs}
         level = {"looking everywhere": (runs[0].uniform, GREY)} if name == "entropy" else {}
         draw_lines(axes, {"before": getattr(runs[0].before, name)} | after, level)
-    result.supxlabel(NOT_WHY, fontsize=7, color=GREY)
+    caption(result, NOT_WHY)
     return result
 
 
@@ -76,11 +90,11 @@ def draw_lines(
 ) -> None:
     """A line over the layers for each, [L, h]; its label, and those of other `ends`, beside it."""
     layers = np.arange(1, 1 + len(next(iter(lines.values()))))
-    colors = iter(COLORS * 9)
+    colors = colors_of(name for name in lines if name != "before")
     for name, values in lines.items():
-        color = INK if name == "before" else next(colors)
-        axes.plot(layers, values.mean(axis=1), "o-", color=color, clip_on=False)
-        ends = ends | {name: (float(values[-1].mean()), color)}
+        own = OF_BEFORE if name == "before" else {"color": colors[name], "marker": "o"}
+        axes.plot(layers, values.mean(axis=1), clip_on=False, **own)
+        ends = ends | {name: (float(values[-1].mean()), own["color"])}
     axes.set(xlabel="layer", xlim=(1, layers[-1]))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     label_ends(axes, layers[-1], ends)
@@ -133,11 +147,20 @@ def maps(label: str, tokens: list[str], before: np.ndarray, after: np.ndarray) -
         axes.set(title=name, xlabel="head")
     panels[0].set_ylabel("layer")
     result.suptitle(label, x=0.01, ha="left")
-    result.supxlabel(
-        f"A row is what a token looks at, top to bottom: {' '.join(tokens)}\n"
-        f"Colour: the root of the weight. {NOT_WHY}", fontsize=7, color=GREY,
-    )  # fmt: skip
+    caption(
+        result,
+        "A row is what a token looks at, top to bottom: "
+        + shorten(" ".join(tokens), MOST_LETTERS, placeholder=f" … ({len(tokens)} tokens)"),
+        f"Colour: the root of the weight. {NOT_WHY}",
+    )
     return result
+
+
+def caption(figure: Figure, *notes: str) -> None:
+    """A small text below all panels, each note in lines that are as wide as the figure."""
+    width = int(figure.get_figwidth() / LETTER)
+    figure.supxlabel("\n".join(fill(note, width) for note in notes), fontsize=7, color=GREY)
+    figure.get_layout_engine().set(h_pad=0.08)  # else labels of ticks touch it
 
 
 def mosaic(maps: np.ndarray) -> np.ndarray:
@@ -151,17 +174,21 @@ def mosaic(maps: np.ndarray) -> np.ndarray:
 @styled
 def rollouts(label: str, tokens: list[str], before: np.ndarray, after: np.ndarray) -> Figure:
     """How much of each token (column) is in each state of the last layer (row)."""
-    side = max(2.6, 0.17 * len(tokens))
-    result = Figure(figsize=(2 * side + 1.6, side + 1.6))
+    n = min(MOST_TOKENS, len(tokens))
+    side = max(2.6, 0.13 * n)
+    result = Figure(figsize=(2 * side + 1.4, side + 1.6))
     panels = result.subplots(1, 2, sharey=True)
     most = max(before.max(), after.max())
     for axes, some, name in zip(panels, (before, after), ("before", "after"), strict=True):
-        axes.imshow(some, cmap="Blues", norm=PowerNorm(0.5, 0, most))
-        axes.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=7)
-        axes.set_yticks(range(len(tokens)), tokens, fontsize=7)
+        axes.imshow(some[:n, :n], cmap="Blues", norm=PowerNorm(0.5, 0, most))
+        axes.set_xticks(range(n), tokens[:n], rotation=90, fontsize=7)
+        axes.set_yticks(range(n), tokens[:n], fontsize=7)
         axes.grid(visible=False)
         axes.set_title(f"rollout {name}")
     result.suptitle(f"{label}: shares of the tokens (columns) in the last states (rows)", x=0.01,
                     ha="left", fontsize=9)  # fmt: skip
-    result.supxlabel(f"Colour: the root of the share. {NOT_WHY}", fontsize=7, color=GREY)
+    notes = [f"Colour: the root of the share. {NOT_WHY}"]
+    if n < len(tokens):
+        notes.append(f"Of {len(tokens)} tokens the first {n} are drawn; the rest is left out.")
+    caption(result, *notes)
     return result

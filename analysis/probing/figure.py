@@ -5,7 +5,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.plotting import COLORS, GREY, INK, PALE, SILVER, label_ends, styled
+from analysis.plotting import (
+    GREY,
+    INK,
+    LINE,
+    OF_BEFORE,
+    PALE,
+    SILVER,
+    colors_of,
+    in_lines,
+    label_ends,
+    styled,
+)  # fmt: skip
 from analysis.probing.probed import Probed
 from analysis.probing.report import from_below, of_seeds
 from analysis.states import BEFORE, RANDOM
@@ -16,10 +27,8 @@ NAMES = 0.35  # room for the names of properties, beside a width of 1 for the la
 
 def colours(probed: Probed) -> dict[str, str]:
     """The colour of each model."""
-    changed = [change.name for change in probed.changes]
-    return {RANDOM: SILVER, BEFORE: INK} | {
-        name: COLORS[i % len(COLORS)] for i, name in enumerate(changed)
-    }
+    changed = colors_of(change.name for change in probed.changes)
+    return {RANDOM: SILVER, BEFORE: INK} | changed
 
 
 def plot(axes: Axes, probed: Probed) -> None:
@@ -27,12 +36,12 @@ def plot(axes: Axes, probed: Probed) -> None:
     colors = colours(probed)
     shade = 0.45 / max(3, len(probed.curves))  # where many bands lie on each other, paler ones
     last = len(probed.curves[0].accuracy) - 1
-    ends = {"majority": (probed.majority, GREY)}
-    axes.axhline(probed.majority, color=GREY, linestyle=":", linewidth=1)
+    ends = {}
     for curve in probed.curves:
         color, x = colors[curve.name], np.arange(last + 1)
         axes.fill_between(x, curve.low, curve.high, color=color, alpha=shade, linewidth=0)
-        axes.plot(x, curve.accuracy, "o-", color=color, clip_on=False)
+        style = OF_BEFORE if curve.name == BEFORE else {"color": color, "marker": "o"}
+        axes.plot(x, curve.accuracy, clip_on=False, **style)
         ends[curve.name] = (curve.accuracy[-1], color)
     axes.set(title=probed.name, xlim=(0, last))
     axes.margins(y=0.03 * len(probed.curves))  # labels of lines that end together need it
@@ -41,7 +50,21 @@ def plot(axes: Axes, probed: Probed) -> None:
         f"accuracy ({probed.n_test:,} tested, {probed.n_train:,} trained on)", fontsize=8
     )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    label_ends(axes, last, ends)
+    label_ends(axes, last, ends | plot_majority(axes, probed.majority))
+
+
+def plot_majority(axes: Axes, majority: float) -> dict[str, tuple[float, str]]:
+    """A level with its label where curves come near it, else a note: they need the height."""
+    low, high = axes.get_ylim()
+    if majority > low:
+        axes.axhline(majority, color=GREY, linestyle=":", linewidth=1)
+        axes.set_ylim(low, high)
+        return {"majority": (majority, GREY)}
+    axes.annotate(
+        f"majority, below: {majority:.2f}", (0, 0), (4, 3), xycoords="axes fraction",
+        textcoords="offset points", color=GREY, fontsize=8,
+    )  # fmt: skip
+    return {}
 
 
 def plot_centres(axes: Axes, found: list[Probed]) -> None:
@@ -64,14 +87,16 @@ def plot_centres(axes: Axes, found: list[Probed]) -> None:
     axes.set(xlim=(-NAMES * last, last), ylim=(-0.5, len(order) - 0.5), yticks=[])
     axes.set_xticks(range(last + 1))
     axes.set_xlabel(
-        "layer (●: centre of gravity of the gains over the embeddings, |: where read best)"
+        "layer (●: centre of gravity of the gains\nover the embeddings, |: where read best)"
     )
     axes.set_title("Which layers carry what")
-    for place, name in enumerate(names):
+    above = 0  # lines of text
+    for name in names:
         axes.annotate(
-            name, (1, 1), (8, -11.0 * place), xycoords="axes fraction", va="top",
+            in_lines(name), (1, 1), (8, -LINE * above), xycoords="axes fraction", va="top",
             textcoords="offset points", color=colors[name], annotation_clip=False,
         )  # fmt: skip
+        above += 1 + in_lines(name).count("\n")
 
 
 @styled

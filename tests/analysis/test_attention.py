@@ -5,6 +5,7 @@ import json
 import made_runs
 import numpy as np
 import pytest
+from drawn import texts_outside
 
 from analysis import __main__ as command_line
 from analysis.attention import command as attention
@@ -133,6 +134,29 @@ def test_the_figures_show_every_head_and_every_token():
     np.testing.assert_array_equal(mosaic[4:7, 8:11], maps[1, 2])
     pair = attention_figures.rollouts("run", tokens, *[attention.rollout(maps)] * 2)
     assert [label.get_text() for label in pair.axes[0].get_xticklabels()] == tokens
+
+
+def test_figures_of_a_long_text_are_no_larger_and_no_text_is_cut():
+    n = 120
+    tokens, rows = [f"##{i}щ" for i in range(n)], np.full((n, n), 1 / n)
+    rolled = attention_figures.rollouts("lora (train-size 200, epochs 3)", tokens, rows, rows)
+    assert rolled.get_figwidth() * rolled.dpi <= 1310
+    assert [text.get_text() for text in rolled.axes[0].get_xticklabels()] == tokens[:28]
+    assert "Of 120 tokens the first 28 are drawn" in rolled.get_supxlabel()
+    maps = attention_figures.maps("lora", tokens, *[np.broadcast_to(rows, (2, 12, n, n))] * 2)
+    assert "… (120 tokens)" in maps.get_supxlabel()
+    heads = attention_figures.heads(attention.compute("lora (r 8)", dumped(0), dumped(1)))
+    for drawn in (rolled, maps, heads):
+        assert texts_outside(drawn) == []
+
+
+def test_before_is_seen_where_a_configuration_equals_it():
+    found = attention.compute("feature_extraction", dumped(0), dumped(0))
+    _, entropy, _ = attention_figures.overview([found, found]).axes
+    _, before, after = entropy.lines
+    np.testing.assert_array_equal(before.get_ydata(), after.get_ydata())
+    assert before.get_zorder() > after.get_zorder()
+    assert before.get_linewidth() < after.get_linewidth()
 
 
 def test_command_line_writes_pictures_numbers_page_and_words(tmp_path, capsys):

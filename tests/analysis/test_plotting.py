@@ -9,6 +9,7 @@ from analysis.plotting import COLORS, OF_STRATEGY, colors_of, in_lines, moved_ap
 def test_labels_that_meet_stand_around_their_mean_and_others_stay():
     assert moved_apart([0.0, 5.0, 5.1, 5.2], 1.0) == pytest.approx([0.0, 4.1, 5.1, 6.1])
     assert moved_apart([1.0, 3.0, 5.0], 1.0) == [1.0, 3.0, 5.0]
+    assert moved_apart([1.0, 1.5, 9.0], [2.0, 1.0]) == pytest.approx([0.25, 2.25, 9.0])
 
 
 def test_neighbours_are_a_step_apart_whatever_their_heights():

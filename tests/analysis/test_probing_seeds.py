@@ -1,10 +1,12 @@
 """Several seeds of a configuration as one model; several workers; which layers carry what."""
 
 import json
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
+from drawn import texts_outside
 from made_runs import made_others, made_texts, made_words
 from matplotlib.text import Text
 
@@ -188,6 +190,36 @@ def test_the_figure_is_readable_with_six_properties(n_models, n_seeds):
     assert all(result.bbox.x0 <= box.x0 and box.x1 <= result.bbox.x1 for box in boxes.values())
     said = result.get_suptitle()
     assert ("mean of 3 seeds" in said) == (n_seeds == 3)
+
+
+def test_names_of_runs_with_options_leave_no_text_outside():
+    one = made(NAMES[0], 2, 1)
+    named = {"full": "adapter", "feature_extraction": "lora (train-size 200, epochs 3)"}
+    curves, changes = (
+        tuple(replace(of, name=named.get(of.name, of.name)) for of in some)
+        for some in (one.curves, one.changes)
+    )
+    drawn = figure([replace(one, curves=curves, changes=changes)], "adapter and lora")
+    assert texts_outside(drawn) == []
+
+
+@pytest.mark.parametrize(("majority", "low"), [(0.14, 0.37), (0.6, 0.37)])
+def test_the_axis_shows_the_curves_and_a_note_a_majority_far_below(majority, low):
+    axes = figure([replace(made(NAMES[0], 2, 1), majority=majority)], "two").axes[0]
+    assert axes.get_ylim()[0] == pytest.approx(low, abs=0.15)
+    (shown,) = [text.get_text() for text in axes.texts if "majority" in text.get_text()]
+    assert shown == ("majority" if majority > low else "majority, below: 0.14")
+
+
+def test_before_is_seen_over_what_equals_it():
+    one = made(NAMES[0], 2, 1)
+    equal = replace(one.curve("full"), accuracy=one.curve(BEFORE).accuracy)
+    curves = (*one.curves[:2], equal, one.curves[3])
+    lines = figure([replace(one, curves=curves)], "two").axes[0].lines
+    before, after = lines[1:3]
+    np.testing.assert_array_equal(before.get_ydata(), after.get_ydata())
+    assert before.get_zorder() > after.get_zorder()
+    assert before.get_linewidth() < after.get_linewidth()
 
 
 def test_the_text_says_of_how_many_seeds_it_speaks():
