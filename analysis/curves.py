@@ -100,11 +100,18 @@ def medians(curves: Curves) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
+def shown(part: str) -> str:
+    """The name of a part as all figures count: `embeddings`, `layer 1` for `block00`, `head`."""
+    if part.startswith("block"):
+        return f"layer {int(part.removeprefix('block')) + 1}"
+    return "embeddings" if part == "stem" else part
+
+
 def sentence(curves: Curves) -> str:
     """What the curves say, in words."""
     best, n_epochs = curves.best_epoch, len(curves.scores)
     last = " (the last: more epochs may help)" if best == n_epochs > 1 else ""
-    norms = list(medians(curves).items())
+    norms = [(shown(part), norm) for part, norm in medians(curves).items()]
     gradients = f"the largest gradient norms are in {norms[0][0]} (median {norms[0][1]:.3g}"
     if len(norms) > 1:
         gradients += (
@@ -142,15 +149,15 @@ def plot_score(axes: Axes, curves: Curves) -> None:
 def plot_parts(axes: Axes, curves: Curves, values: np.ndarray, title: str) -> None:
     """A heat map: the network from bottom to top, each measured step until the next."""
     edges = [*curves.steps, max(curves.epoch_steps[-1], curves.steps[-1] + 1)]
-    shown = np.ma.masked_invalid(np.where(values > 0, values, np.nan))
-    low, high = shown.min(), shown.max()
+    positive = np.ma.masked_invalid(np.where(values > 0, values, np.nan))
+    low, high = positive.min(), positive.max()
     rows = np.arange(len(curves.parts))
-    mesh = axes.pcolormesh(edges, [*rows, len(rows)], shown, norm=LogNorm(low, high))
+    mesh = axes.pcolormesh(edges, [*rows, len(rows)], positive, norm=LogNorm(low, high))
     axes.set_facecolor(PALE)
-    axes.set_yticks(rows + 0.5, curves.parts)
+    axes.set_yticks(rows + 0.5, map(shown, curves.parts))
     axes.grid(visible=False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    grey = "; grey: none" if shown.mask.any() else ""
+    grey = "; grey: none" if positive.mask.any() else ""
     axes.set(title=f"{title}{grey}")
     bar = axes.figure.colorbar(mesh, cax=axes.inset_axes((1.03, 0, 0.02, 1)))
     bar.set_ticks([low, high], labels=[f"{low:.2g}", f"{high:.2g}"], minor=False)

@@ -172,6 +172,11 @@ class Asked:
     split: str
     out: Path
 
+    @property
+    def about(self) -> str:
+        """What the runs are of, `ner, wnut17`: a figure stands without the text around it."""
+        return f"{self.results[0]['task']}, {self.results[0]['data_name']}"
+
 
 def add_runs(parser: argparse.ArgumentParser) -> None:
     """Add what the analyses of one or more runs take."""

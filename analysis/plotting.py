@@ -48,6 +48,7 @@ STYLE = {
     "lines.linewidth": 1.6,
     "lines.markersize": 4,
 }
+LETTER = 0.095  # inches, of a title
 WIDE = 22  # letters in a line of a label
 LINE = 11  # points from one line of text to the next
 NEAR = 12  # pixels at which a label needs no line to its point
@@ -88,6 +89,12 @@ def in_lines(label: str, width: int = WIDE) -> str:
         fill(part, width, break_long_words=False)
         for part in label.replace(" (", "\n(", 1).split("\n")
     )
+
+
+def headline(figure: Figure, *lines: str) -> None:
+    """The title at the left edge of a figure, each line broken where the figure ends."""
+    width = int(figure.get_figwidth() / LETTER)
+    figure.suptitle("\n".join(fill(line, width) for line in lines), x=0.01, ha="left")
 
 
 def label_end(axes: Axes, x: float, y: float, text: str, color: str = INK) -> None:

@@ -15,7 +15,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from analysis.finished import add_runs, asked
 from analysis.planes import METHODS, SHOWN, reduced
-from analysis.plotting import label_points, save, styled
+from analysis.plotting import headline, label_points, save, styled
 from analysis.seeds import n_seeds, together
 from analysis.states import SEED, Property, Shown, compared
 from tl.runs import Weights, write_atomically, write_json
@@ -197,7 +197,7 @@ def figure(every: list[Projection], title: str) -> Figure:
     width = min(4.6, 12.9 / n_columns)
     height = (0.87 if n_rows == 1 else 0.65) * width
     result = Figure(figsize=(width * n_columns, height * n_rows * len(every) + 0.5))
-    result.suptitle(f"{title}\nNumbers are of the original space.", x=0.01, ha="left")
+    headline(result, title, "Large dots: medians of classes. Numbers: of the original space.")
     grid = result.add_gridspec(n_rows * len(every), n_columns)
     centres = []
     for i, found in enumerate(every):
@@ -280,7 +280,7 @@ def run(arguments: argparse.Namespace) -> None:
     groups = together(given.results)
     drawn = "" if len(groups) == len(given.runs) else "; of several seeds the lowest is drawn"
     title = f"{SHOWN[arguments.method]}, one fit for all models: {', '.join(groups)}{drawn}"
-    save(figure(every, title), given.out / "projection.png")
+    save(figure(every, f"{given.about}: {title}"), given.out / "projection.png")
     write_atomically(given.out / "projection.csv", coordinates(every))
     write_json(given.out / "projection.json", numbers(every, arguments.method))
     text = "\n".join(map(sentence, every))

@@ -5,6 +5,7 @@ import numpy as np
 
 RESULT = {
     "task": "classification",
+    "data_name": "emotion",
     "strategy": "lora",
     "seed": 3,
     "scores": {"validation": {}, "test": {}},

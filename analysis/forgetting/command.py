@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> None:
     for name, places in together(given.results).items():
         dumps = {given.results[i]["seed"]: load(given.runs[i], given.split) for i in places}
         results.append(compute(name, dumps))
-    save(figure(results), given.out / "forgetting.png")
+    save(figure(results, given.about), given.out / "forgetting.png")
     numbers = [
         {"run": r.label, "seeds": r.seeds, "missing": r.missing, "words": words(r),
          "changes": [asdict(c) | {"verdict": c.verdict} for c in r.changes]}

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.forgetting.gains import Forgetting
-from analysis.plotting import BLUE, GREY, INK, ORANGE, PALE, SILVER, styled
+from analysis.plotting import BLUE, GREY, INK, ORANGE, PALE, SILVER, headline, styled
 from analysis.seeds import n_seeds
 
 COLOURS = {"learned": BLUE, "lost": ORANGE, "kept": INK, "unclear": GREY, "absent": SILVER}
@@ -14,7 +14,7 @@ UNITS = {"probe": "score", "pairs": "score", "language": "nats per word piece"}
 
 
 @styled
-def figure(found: list[Forgetting]) -> Figure:
+def figure(found: list[Forgetting], about: str) -> Figure:
     """Gains with their intervals; scores above, losses, which have another unit, below."""
     rows: dict[str, dict[tuple[str, str, str], None]] = {}
     for one in found:
@@ -33,8 +33,7 @@ def figure(found: list[Forgetting]) -> Figure:
             axes.set_xlabel(f"gain, {unit}")
     for axes, one in zip(panels[0], found, strict=True):
         axes.set_title(title(one), fontsize=8)
-    result.suptitle("Learned, kept and lost: before → after, gain with 95 % interval", x=0.01,
-                    ha="left")  # fmt: skip
+    headline(result, f"{about}: learned, kept and lost; before → after, gain with 95 % interval")
     result.draw_without_rendering()
     for axes in panels.flat:
         keep_inside(axes)

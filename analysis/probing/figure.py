@@ -13,6 +13,7 @@ from analysis.plotting import (
     PALE,
     SILVER,
     colors_of,
+    headline,
     in_lines,
     label_ends,
     styled,
@@ -107,10 +108,7 @@ def figure(found: list[Probed], title: str) -> Figure:
     n_models = len(found[0].curves) - 1
     below = 1.0 + max(0.4, 0.11 * n_models) * len(found)
     result = Figure(figsize=(max(6.4, 4.3 * n_columns), 3.0 * n_rows + below + 0.3))
-    result.suptitle(
-        f"What a linear probe reads from each layer\n{title}{of_seeds(found[0])}",
-        x=0.01, ha="left",
-    )  # fmt: skip
+    headline(result, "What a linear probe reads from each layer", f"{title}{of_seeds(found[0])}")
     grid = result.add_gridspec(n_rows + 1, n_columns, height_ratios=[3.0] * n_rows + [below])
     panels = [result.add_subplot(grid[divmod(i, n_columns)]) for i in range(len(found))]
     last = result.add_subplot(grid[n_rows, :])

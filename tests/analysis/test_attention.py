@@ -13,6 +13,7 @@ from analysis.attention import figures as attention_figures
 
 RESULT = {
     "task": "ner",
+    "data_name": "wnut17",
     "strategy": "prefix",
     "seed": 0,
     "scores": {"validation": {}, "test": {}},

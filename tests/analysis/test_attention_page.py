@@ -78,7 +78,7 @@ def opened(path, script=""):
     done = subprocess.run(
         ["unshare", "-n", CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu",
          "--enable-logging=stderr", "--v=0", "--virtual-time-budget=3000", "--dump-dom",
-         path.as_uri()],
+         "--window-size=1300,900", path.as_uri()],
         capture_output=True, text=True, timeout=100, check=True,
     )  # fmt: skip
     complaints = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
@@ -108,6 +108,24 @@ document.body.dataset.found = JSON.stringify(found);
     assert found[3] < 81  # a single head leaves some out
     assert found[5] == 9  # one token alone
     assert shown.count("<svg") == 2
+
+
+@pytest.mark.slow
+def test_before_and_after_of_a_long_text_stand_side_by_side(tmp_path):
+    """In a window of 1300 pixels; a click on a map that is shown smaller chooses its head."""
+    path = tmp_path / "page.html"
+    path.write_text(page("lora", [text(n=70, n_layers=6)], "caveat"), encoding="utf-8")
+    script = """
+const canvas = document.getElementById("canvas-after"), box = canvas.getBoundingClientRect();
+canvas.dispatchEvent(new MouseEvent("click", {clientX: box.right - 5, clientY: box.top + 5}));
+document.body.dataset.found = JSON.stringify([state.layer, state.head,
+  box.top - document.getElementById("canvas-before").getBoundingClientRect().top,
+  box.right <= window.innerWidth, canvas.width > box.width]);
+"""
+    shown, errors = opened(path, script)
+    assert errors == []
+    found = json.loads(re.search(r'data-found="([^"]*)"', shown)[1])
+    assert found == [0, 11, 0, True, True]
 
 
 def test_bertviz_pages_say_what_is_missing(tmp_path, monkeypatch):

@@ -165,7 +165,7 @@ def test_strategies_side_by_side(tmp_path):
         compute("full (lr 1)", {0: (BEFORE, AFTER)}),
         compute("lora (lr 1)", {0: (short, short)}),
     ]
-    drawn = forgetting.figure(results)
+    drawn = forgetting.figure(results, "ner, wnut17")
     titles = [axes.get_title(loc="left") for axes in drawn.axes[:2]]
     assert titles == ["full\n(lr 1)", "lora\n(lr 1)"]
     texts = [[text.get_text().partition(":")[0] for text in axes.texts] for axes in drawn.axes]

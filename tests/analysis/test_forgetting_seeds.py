@@ -97,7 +97,9 @@ def test_command_line_takes_configurations_with_several_seeds(tmp_path, capsys):
 
 
 def test_labels_and_marks_of_many_panels_stay_inside():
-    drawn = forgetting.figure([compute(f"strategy {i}", of_seeds(3)) for i in range(5)])
+    drawn = forgetting.figure(
+        [compute(f"strategy {i}", of_seeds(3)) for i in range(5)], "ner, wnut17"
+    )
     assert drawn.get_figwidth() <= 13
     drawn.draw_without_rendering()
     for axes in drawn.axes:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn import texts_outside
 from made_runs import made_texts
 from matplotlib.text import Text
 from running import refused_by
@@ -161,8 +162,8 @@ def made(n_models, silhouette=0.1):
     ("n_models", "n_columns", "n_rows"), [(2, 2, 1), (4, 4, 1), (6, 3, 2), (7, 4, 2)]
 )
 def test_panels_wrap_and_no_title_runs_into_the_next(n_models, n_columns, n_rows):
-    result = projection.figure([made(n_models), made(n_models)], "")
-    result.draw_without_rendering()
+    result = projection.figure([made(n_models), made(n_models)], "ner, wnut17: " + "lora, " * 40)
+    assert texts_outside(result) == []
     assert result.get_figwidth() <= 13
     assert len({round(axes.bbox.x0) for axes in result.axes}) == n_columns
     assert len({round(axes.bbox.y0) for axes in result.axes}) == 2 * n_rows
