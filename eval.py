@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tl.dumps import DUMPS, add_options, own_options, refuse_foreign_options
+from tl.dumps import DUMPS, add_options, refuse_foreign_options, write
 from tl.runs import WEIGHTS, Run, write_arrays
 
 if TYPE_CHECKING:  # torch is imported where it is used, so that --help answers at once
@@ -205,11 +205,8 @@ def work_on_split(args: argparse.Namespace) -> None:
         setup = load_model(args, None if foreign else dataset, weights)
         if weights == "trained" and not foreign:
             found = score(setup, run, name)
-        for kind, module in kinds.items():
-            path = run.arrays(kind, name, weights)
-            limit, own = args.limit or module.LIMIT, own_options(kind, args)
-            write_arrays(path, module.collect(setup, dataset, name, limit, **own))
-            print(f"wrote {path}")
+        for kind in kinds:
+            print(f"wrote {write(run, kind, weights, setup, dataset, args)}")
     if args.json:
         print(json.dumps(found))
 

@@ -84,7 +84,9 @@ def test_source_takes_texts_words_and_pairs(records, keys, dumping, tmp_path):
     folder = write_splits(tmp_path / "other", splits)
     dump(dumping, "source", "--data", str(folder))
     before, after = both(dumping, "source", "other-test")
-    assert {key.partition("/")[0] for key in after} - {"no_language_model"} == keys
+    about = {"no_language_model", "data", "data_name"}
+    assert {key.partition("/")[0] for key in after} - about == keys
+    assert str(after["data"]) == str(folder)
     assert all(key.endswith("/other test") for key in after if "/" in key)
     moving = "cosines/other test" if "cosines" in keys else "states/other test"
     assert not np.array_equal(before[moving], after[moving])

@@ -27,6 +27,11 @@ class Options:
     label: str = option("label", "column of what is known of each text")
 
 
+def part(options: Options) -> str:
+    """The column, where it is another than the usual one: texts have one file for each."""
+    return "" if options.label == "label" else options.label
+
+
 def load(data: str, encoding: str) -> Dataset:
     """The data set called `data`: texts, or pairs of texts, with columns of labels."""
     return sources.load(data, "classification", LABELS, encoding)
