@@ -92,7 +92,8 @@ def add_dumps(options: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     dumped.add_argument(
         "--limit", type=_positive, default=None, metavar="N",
-        help="examples in a dump (default: the dump's own, such as 2000 for hidden)",
+        help="examples in a dump (default: the dump's own, such as 2000 for hidden); of labelled "
+        "words, forgetting and source stop at about 4000 all the same",
     )  # fmt: skip
 
 
