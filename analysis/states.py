@@ -215,27 +215,30 @@ def text_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
 def properties(run: Run, split: str, weights: tuple[Weights, ...]) -> list[Property]:
     """All that the dumps of a run know: of its own task, and of words and texts of other data.
 
-    Where only other data are known, stderr says why, and what brings the rest.
-
     Raises:
         ValueError: if there is nothing, or some of the weights are missing.
     """
     others = word_properties(run, weights) + text_properties(run, weights)
-    result = run.read_result()
-    if result["task"] not in LABELLED:
-        lacking = f"a run of {result['task']} has no one label for each text or word"
-        todo = (
-            f"; words of other data have: python eval.py {run.path} --dump words --data DATA "
-            f"--weights {','.join(WEIGHTS)}"
-        )
-    elif others and not run.arrays("hidden", split).is_file():
-        lacking, todo = dumped.lacking(run, "hidden", split, weights), ""
-    else:
+    reason = no_own(run, split, weights)
+    if reason is None:
         return own_properties(run, split, weights) + others
     if not others:
-        raise ValueError(f"{run.path}: {lacking}{todo}")
-    print(f"left out: labels of {result['data_name']}: {lacking}", file=sys.stderr)
+        raise ValueError(
+            f"{reason}; or take words of other data: python eval.py {run.path} --dump words "
+            f"--data DATA --weights {','.join(WEIGHTS)}"
+        )
     return others
+
+
+def no_own(run: Run, split: str, weights: tuple[Weights, ...]) -> str | None:
+    """Why there are no `own_properties` of a run, and what brings them; None: there are."""
+    result = run.read_result()
+    whose = f"labels of {result['data_name']}"
+    if result["task"] not in LABELLED:
+        return f"{whose}: a run of {result['task']} has no one label for each text or word"
+    if not run.arrays("hidden", split).is_file():
+        return f"{whose}: {dumped.lacking(run, 'hidden', split, weights)}"
+    return None
 
 
 def compared(
@@ -244,7 +247,7 @@ def compared(
     """What all these runs know, each with the states of every model by its name.
 
     The names are `RANDOM` and `BEFORE`, of the first run, and "after", or of each configuration its
-    name; its seeds stand in their order.
+    name; its seeds stand in their order. What is left out is named on stderr.
 
     Raises:
         ValueError: if they have nothing in common, or differ in the model before or in the rows.
@@ -254,6 +257,8 @@ def compared(
     trained = {name: [prop.states["trained"]] for name, prop in first.items()}
     others = tuple(one for one in weights if one != "random")
     said = set(first)
+    for reason in dict.fromkeys(filter(None, (no_own(run, split, weights) for run in runs))):
+        print(f"left out: {reason}", file=sys.stderr)
     for run in runs[1:]:
         own = {prop.name: prop for prop in properties(run, split, others)}
         leave_out([name for name in own if name not in said], runs[0])

@@ -40,8 +40,8 @@ def test_a_run_without_hidden_states_is_asked_for_other_texts_alone(tmp_path):
 
 @pytest.mark.parametrize("task", ["summarization", "multitask"])
 def test_states_of_a_task_without_labels_are_no_obstacle(task, tmp_path, capsys):
-    run = made_others(made_texts(tmp_path / "run", task=task))
-    assert [prop.name for prop in properties(run, "test", ALL)] == ["topic, news"]
+    runs = [made_others(made_texts(tmp_path / f"r{seed}", task=task, seed=seed)) for seed in (0, 1)]
+    assert [prop.name for prop, _ in compared(runs, "test", ALL)] == ["topic, news"]
     said = capsys.readouterr().err
     assert said.splitlines() == [
         f"left out: labels of reviews: a run of {task} has no one label for each text or word"
@@ -50,7 +50,7 @@ def test_states_of_a_task_without_labels_are_no_obstacle(task, tmp_path, capsys)
 
 def test_labels_that_lack_their_states_are_named_with_the_command(tmp_path, capsys):
     run = made_others(made_run(tmp_path / "run"))
-    assert len(properties(run, "test", ALL)) == 1
+    assert len(list(compared([run], "test", ALL))) == 1
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith("left out: labels of reviews: ")
     assert said.endswith(f"python eval.py {run.path} --dump hidden --split test "
