@@ -8,6 +8,7 @@ from analysis.dumped import Arrays
 from analysis.finished import add_runs, asked
 from analysis.forgetting.figure import figure
 from analysis.forgetting.gains import ROLES, Change, Forgetting, compute
+from analysis.others import ABOUT, other_data
 from analysis.plotting import save
 from analysis.seeds import named, together
 from analysis.text import aligned
@@ -84,11 +85,10 @@ def load(run: Run, split: str) -> tuple[Arrays, Arrays]:
     """All that was dumped of a run before and after, other data with it."""
     both = ("pretrained", "trained")
     before, after = dumped.read(run, "forgetting", split, both, "own", "domain")
-    names = {p.stem.removesuffix("--pretrained") for p in (run.path / "source").glob("*.npz")}
-    for name in sorted(names):
-        others = dumped.read(run, "source", name, both)
-        before, after = before | others[0], after | others[1]
-    return before, after
+    for other in other_data(run, "source"):
+        old, new = dumped.read(run, "source", other.stem, both, options=other.options)
+        before, after = before | old, after | new
+    return tuple({key: some[key] for key in some if key not in ABOUT} for some in (before, after))
 
 
 def run(arguments: argparse.Namespace) -> None:

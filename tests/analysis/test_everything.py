@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from made_runs import made_others
 from running import refused_by
 
 from analysis import __main__ as command_line
@@ -68,27 +69,57 @@ def test_one_analysis_that_cannot_be_stops_no_other(run, monkeypatch, capsys):
 
 
 def test_other_data_are_dumped_once(run):
-    words = ["--words", "data/trees", "--words", "names", "--texts", "news:topic", "--source", "a"]
+    words = [
+        "--words",
+        "data/trees",
+        "--words",
+        "names",
+        "--texts",
+        "o/news:x@topic",
+        "--source",
+        "a",
+    ]
     arguments = command_line_arguments(run.path, *words)
     all_weights = ["--weights", "trained,pretrained,random"]
     expected = [
         ("words", ["--data", "data/trees", *all_weights]),
         ("words", ["--data", "names", *all_weights]),
-        ("texts", ["--data", "news", "--texts.label", "topic", *all_weights]),
+        ("texts", ["--data", "o/news:x", "--texts.label", "topic", *all_weights]),
         ("source", ["--data", "a", "--weights", "trained,pretrained"]),
     ]
     assert everything.missing_of_others(run, arguments) == expected
     (run.path / "words").mkdir()
     for weights in ("trained", "pretrained"):
-        run.arrays("words", "trees-test", weights).touch()
+        write_arrays(run.arrays("words", "trees-test", weights), {})
     assert everything.missing_of_others(run, arguments) == expected  # that of "random" is lacking
-    run.arrays("words", "trees-test", "random").touch()
+    write_arrays(run.arrays("words", "trees-test", "random"), {})
     assert everything.missing_of_others(run, arguments) == expected[1:]
-    for weights in ("trained", "pretrained", "random"):
-        write_arrays(run.arrays("texts", "news-test", weights), {"column": np.array("label")})
+    made_others(run, column="label", name="o/news:x", data=np.array("o/news:x"))
     assert everything.missing_of_others(run, arguments) == expected[1:]  # of another column
-    write_arrays(run.arrays("texts", "news-test"), {"column": np.array("topic")})
+    made_others(run, name="o/news:x--topic", data=np.array("o/news:x"))
     assert everything.missing_of_others(run, arguments) == [expected[1], expected[3]]
+
+
+def test_what_was_dumped_is_known_by_what_was_typed(run):
+    """A file of trees is called by its stem; other data of the name of a dump are not that dump."""
+    arguments = command_line_arguments(run.path, "--words", "data/trees.conllu")
+    for weights in ("trained", "pretrained", "random"):
+        path = run.arrays("words", "trees-test", weights)
+        write_arrays(
+            path, {"data": np.array("./data/trees.conllu"), "data_name": np.array("trees")}
+        )
+    assert everything.missing_of_others(run, arguments) == []
+    other = command_line_arguments(run.path, "--words", "more/trees.conllu", "--words", "trees")
+    assert len(everything.missing_of_others(run, other)) == 2
+
+
+def test_a_dump_of_texts_by_its_older_name_is_not_made_again(run):
+    made_others(run, column="topic")
+    topic = command_line_arguments(run.path, "--texts", "data/news@topic")
+    assert everything.missing_of_others(run, topic) == []
+    two = command_line_arguments(run.path, "--texts", "news@topic", "--texts", "news@mood")
+    ((_, words),) = everything.missing_of_others(run, two)
+    assert "mood" in words
 
 
 def command_line_arguments(path, *words):

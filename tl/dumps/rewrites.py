@@ -31,7 +31,7 @@ class Options:
         "(models are directories or Hub ids)",
     )
     k: int = option(4, "rewrites of a text", interval="[1, 20]")
-    seed: int = option(0, "of the rewriter's chance")
+    seed: int = option(0, "seed of the rewriter's random choices")
     prefix: str = option("paraphrase: ", "what a paraphraser is asked by")
 
 
