@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from analysis import registry
-from analysis.finished import scored_split
+from analysis.finished import OtherTaskError, out_folder, scored_split
 from analysis.others import is_there
 from tl.runs import Run
 
@@ -90,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     directory = Run(arguments.run)
     split = scored_split(directory.read_result())
-    out = [] if arguments.out is None else ["--out", str(arguments.out)]
+    out = out_folder([arguments.run], arguments.out)
     analyses = of_one_run()
     lacking = [
         (kind, ["--split", split, "--weights", ",".join(sorted(weights))])
@@ -98,20 +98,28 @@ def run(arguments: argparse.Namespace) -> None:
     ]
     lacking += missing_of_others(directory, arguments)
     n_jobs = len(lacking) + len(analyses)
-    left_out = []
+    left_out, refused, failed = [], set(), []
     for i, (kind, options) in enumerate(lacking, 1):
         print(f"[{i}/{n_jobs}] eval.py --dump {kind} {' '.join(options)}", flush=True)
         try:
             dump(directory, kind, options)
         except ValueError as error:  # what needs it says so below
             left_out.append(f"{kind}: {error}")
+            refused.add(kind)
     for i, name in enumerate(analyses, 1 + len(lacking)):
         print(f"\n[{i}/{n_jobs}] {name}\n", flush=True)
         try:
-            registry.run(name, [str(arguments.run), *out])
+            registry.run(name, [str(arguments.run), "--out", str(out)])
         except ValueError as error:
             left_out.append(f"{name}: {error}")
             print(f"left out: {error}")
-    print(f"\nin {arguments.out or arguments.run / 'analysis'}: {n_jobs} steps")
+            if not (isinstance(error, OtherTaskError) or refused & analyses[name].keys()):
+                failed.append(name)
+    print(f"\nin {out}: {n_jobs} steps")
     for line in left_out:
         print(f"left out: {line}")
+    if failed:
+        raise ValueError(
+            f"{', '.join(failed)} could not be done, for what is said above; their files in {out} "
+            "are none, or those of an earlier call"
+        )

@@ -151,15 +151,27 @@ def labels_of(results: list[dict]) -> list[str]:
     return labels
 
 
+class OtherTaskError(ValueError):
+    """What cannot be asked of a run of this task, whatever is dumped of it."""
+
+
 def out_folder(runs: list[Path], out: Path | None) -> Path:
-    """Where an analysis writes: RUN/analysis; of several runs, where --out says.
+    """Where an analysis writes, made: RUN/analysis; of several runs, where --out says.
 
     Raises:
-        ValueError: if that is not said.
+        ValueError: if that is not said, or no directory can be made there.
     """
     if out is None and len(runs) > 1:
         raise ValueError("several runs: say with --out DIR where the files about them shall go")
-    return runs[0] / "analysis" if out is None else out
+    folder = runs[0] / "analysis" if out is None else out
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"--out {folder}: no directory can be made there ({error.strerror}); give a directory, "
+            "or a path where nothing is yet"
+        ) from None
+    return folder
 
 
 @dataclass(frozen=True)
@@ -191,10 +203,10 @@ def asked(arguments: argparse.Namespace) -> Asked:
     """What was asked by the arguments of `add_runs`.
 
     Raises:
-        ValueError: if a run is missing, not finished or named twice, or --out is missing.
+        ValueError: if a run is missing, not finished or named twice, or --out is missing or no
+            directory.
     """
-    out = out_folder(arguments.runs, arguments.out)
     runs = [Run(path) for path in arguments.runs]
     results = [run.read_result() for run in runs]
-    split = arguments.split or scored_split(results[0])
-    return Asked(runs, results, labels_of(results), split, out)
+    labels, split = labels_of(results), arguments.split or scored_split(results[0])
+    return Asked(runs, results, labels, split, out_folder(arguments.runs, arguments.out))

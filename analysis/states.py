@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis import dumped
+from analysis.finished import OtherTaskError
 from analysis.others import other_data
 from analysis.seeds import together
 from tl.runs import WEIGHTS, Run, Weights
@@ -206,9 +207,8 @@ def text_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
     for other in other_data(run, "texts"):
         ids, states = read_states(run, "texts", other.stem, weights, "mean", other.options)
         (labels,) = read_arrays(run.arrays("texts", other.stem), "labels")
-        is_label = other.column == "label"
-        name = f"label of {other.name}" if is_label else f"{other.column}, {other.name}"
-        found.append(coded(name, labels, ids, None, states))
+        what = "label of" if other.column == "label" else f"{other.column},"
+        found.append(coded(f"{what} {other.name}", labels, ids, None, states))
     return found
 
 
@@ -223,7 +223,7 @@ def properties(run: Run, split: str, weights: tuple[Weights, ...]) -> list[Prope
     if reason is None:
         return own_properties(run, split, weights) + others
     if not others:
-        raise ValueError(
+        raise (ValueError if run.read_result()["task"] in LABELLED else OtherTaskError)(
             f"{reason}; or take words of other data: python eval.py {run.path} --dump words "
             f"--data DATA --weights {','.join(WEIGHTS)}"
         )

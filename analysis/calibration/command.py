@@ -11,7 +11,7 @@ import numpy as np
 from analysis.calibration import compare, compare_report, figure, page, predictions, words
 from analysis.calibration.bins import N_BINS
 from analysis.calibration.predictions import HALF, Predictions
-from analysis.finished import Finished, find_finished, labels_of, read
+from analysis.finished import Finished, find_finished, labels_of, out_folder, read
 from analysis.plain import plain
 from analysis.plotting import save
 from analysis.tables import distinct_seeds
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     for member in known if arguments.member is None else (arguments.member,):
         test, calibration = load(one, arguments, member)
         found = page.compute(title(one, member), test, calibration, arguments.bins)
-        out = arguments.out or one.path / "analysis"
+        out = out_folder([one.path], arguments.out)
         name = "calibration" if member is None else f"calibration-{member}"
         save(figure.figure(found), out / f"{name}.png")
         text = words.sentence(found)
@@ -106,14 +106,13 @@ def title(run: Run, member: str | None) -> str:
 
 def run_several(runs: list[Run], arguments: argparse.Namespace) -> None:
     """Compare configurations over their seeds."""
-    if arguments.out is None:
-        raise ValueError(f"{len(runs)} runs are compared: say where to write with --out DIR")
     by_name: dict[str, list[Finished]] = defaultdict(list)
     for one in runs:
         by_name[re.sub(r"--s\d+$", "", one.path.name)].append(read(one))
     sorted_runs = [distinct_seeds(some) for some in by_name.values()]
     names = labels_of([some[0].result | {"seed": 0} for some in sorted_runs])
     against = compare.choose(names, arguments.against)
+    out = out_folder([one.path for one in runs], arguments.out)
     loaded = [
         [load(Run(one.path), arguments, arguments.member) for one in some] for some in sorted_runs
     ]
@@ -129,11 +128,11 @@ def run_several(runs: list[Run], arguments: argparse.Namespace) -> None:
     first, (test, calibration) = sorted_runs[0][0].result, loaded[0][0]
     head = f"{arguments.member or first['task']} on {first['data_name']}"
     found = compare.compute(head, test.split, calibration.split, groups, against)
-    save(compare_report.figure(found), arguments.out / "calibration.png")
+    save(compare_report.figure(found), out / "calibration.png")
     text = compare_report.sentence(found)
-    write_json(arguments.out / "calibration.json", plain(found) | {"sentence": text})
+    write_json(out / "calibration.json", plain(found) | {"sentence": text})
     print(f"{compare_report.tables(found)}\n\n{text}")
-    print(f"wrote {arguments.out / 'calibration.png'} and calibration.json")
+    print(f"wrote {out / 'calibration.png'} and calibration.json")
 
 
 def refuse_other_tests(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis import dumped
+from analysis.finished import OtherTaskError
 from tl.runs import Run
 
 HALF = "half"
@@ -47,7 +48,7 @@ def members(run: Run, split: str) -> tuple[str | None, ...]:
     keys = list(dumped.load(_file(run, split))) if task in TASKS else []
     found = tuple(dict.fromkeys(k.partition("/")[0] for k in keys if k.endswith("/logits")))
     if not found and "logits" not in keys:
-        raise ValueError(
+        raise OtherTaskError(
             f"{run.path} is a run of {task}: it writes texts, and has no probabilities of "
             f"classes. Calibration is asked of {', '.join(TASKS)}"
         )

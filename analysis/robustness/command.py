@@ -4,7 +4,7 @@ import argparse
 from dataclasses import asdict
 
 from analysis.calibration.compare import choose
-from analysis.finished import add_runs, asked
+from analysis.finished import OtherTaskError, add_runs, asked
 from analysis.plotting import save
 from analysis.robustness.counts import Estimate
 from analysis.robustness.dump import Failure, read
@@ -145,7 +145,9 @@ def check(run: Run) -> None:
     """Raise ValueError for a run of a task whose texts are not rewritten."""
     task = run.read_result()["task"]
     if task not in TASKS:
-        raise ValueError(f"{run.path}: robustness is measured for {', '.join(TASKS)}, not {task}")
+        raise OtherTaskError(
+            f"{run.path}: robustness is measured for {', '.join(TASKS)}, not {task}"
+        )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

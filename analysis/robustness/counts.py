@@ -75,12 +75,16 @@ class Sampled:
         low, high = interval(self.values, known, n_claims)
         return float(low), float(high)
 
-    def estimate(self) -> Estimate:
-        """The mean over seeds; its interval is for other texts and for other seeds."""
+    def estimate(self, least: float = 0.0) -> Estimate:
+        """The mean over seeds; its interval is for other texts and for other seeds.
+
+        Both ends lie within what is possible, from `least` (-1 for a difference) to 1.
+        """
         ends = self.interval()
         if ends is None:
             return Estimate(None, None, None, ())
-        return Estimate(float(self.values.mean()), *ends, tuple(self.values.tolist()))
+        low, high = np.clip(ends, least, 1.0).tolist()
+        return Estimate(float(self.values.mean()), low, high, tuple(self.values.tolist()))
 
 
 @dataclass(frozen=True)

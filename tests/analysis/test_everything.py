@@ -11,6 +11,7 @@ from running import refused_by
 
 from analysis import __main__ as command_line
 from analysis import everything, registry
+from analysis.finished import OtherTaskError
 from tl.dumps import DUMPS
 from tl.runs import WEIGHTS, Run, write_arrays
 
@@ -59,13 +60,42 @@ def test_one_analysis_that_cannot_be_stops_no_other(run, monkeypatch, capsys):
         ("hidden", ["--split", "test", "--weights", "random"]),
         ("rewrites", ["--split", "test", "--weights", "trained"]),
     ]
-    assert ran == [(name, [str(run.path)]) for name in needs]
+    assert ran == [(name, [str(run.path), "--out", str(run.path / "analysis")]) for name in needs]
     out = capsys.readouterr().out
     assert "[5/5] robustness" in out
     assert out.splitlines()[-2:] == [
         "left out: rewrites: no rewrites: this task has none",
         "left out: robustness: there are no rewrites",
     ]
+
+
+def test_an_analysis_that_fails_on_what_is_there_is_an_error_at_the_end(run, monkeypatch, capsys):
+    """Not so one that is not for this task: everything that can be said was said."""
+
+    def run_one(name, words):
+        if name == "probing":
+            raise ValueError("hidden/test.npz is damaged")
+        if name == "calibration":
+            raise OtherTaskError("it writes texts")
+
+    monkeypatch.setattr(registry, "run", run_one)
+    needs = {"calibration": {}, "probing": {}, "curves": {}}
+    monkeypatch.setattr(everything, "of_one_run", lambda: needs)
+    assert command_line.main(["all", str(run.path)]) == 2
+    caught = capsys.readouterr()
+    assert "left out: calibration: it writes texts" in caught.out
+    assert "probing could not be done" in caught.err
+    needs.pop("probing")
+    assert command_line.main(["all", str(run.path)]) == 0
+
+
+def test_out_that_can_be_no_directory_is_refused_before_any_work(run, tmp_path, capsys):
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    for out, reason in ((taken, "File exists"), (taken / "sub", "Not a directory")):
+        words = ["all", str(run.path), "--out", str(out)]
+        message = f"--out {out}: no directory can be made there ({reason}); give a directory"
+        refused_by(command_line.main, words, capsys, message)
 
 
 def test_other_data_are_dumped_once(run):
