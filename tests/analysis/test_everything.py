@@ -173,6 +173,8 @@ def test_a_run_that_is_not_there_is_refused(tmp_path, capsys):
 @pytest.mark.slow
 def test_all_of_a_real_run(finished, tmp_path, capsys):
     copy = shutil.copytree(finished.path, tmp_path / "run")
-    assert command_line.main(["all", str(copy)]) == 0
+    # Of 8 texts some things cannot be said; the rest is.
+    few = "probing, similarity, projection could not be done"
+    refused_by(command_line.main, ["all", str(copy)], capsys, few)
     made = {path.stem for path in (copy / "analysis").glob("*.png")}
-    assert made >= {"curves", "calibration", "similarity", "robustness", "attention", "forgetting"}
+    assert made >= {"curves", "calibration", "robustness", "attention", "forgetting"}
