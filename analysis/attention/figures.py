@@ -1,5 +1,6 @@
 """The figures: all heads in numbers, one text in maps."""
 
+from itertools import cycle
 from typing import Protocol
 
 import numpy as np
@@ -76,7 +77,7 @@ def draw_lines(
 ) -> None:
     """A line over the layers for each, [L, h]; its label, and those of other `ends`, beside it."""
     layers = np.arange(1, 1 + len(next(iter(lines.values()))))
-    colors = iter(COLORS * 9)
+    colors = cycle(COLORS)
     for name, values in lines.items():
         color = INK if name == "before" else next(colors)
         axes.plot(layers, values.mean(axis=1), "o-", color=color, clip_on=False)

@@ -1,5 +1,7 @@
 """A comparison in words, as tables and as a figure."""
 
+from itertools import cycle
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -105,7 +107,7 @@ def plot_gaps(axes: Axes, found: Comparison) -> None:
     """How far accuracy lies from confidence, by confidence; below 0 a model is too sure."""
     axes.axhline(0, color=SILVER, linewidth=1)
     ends = {}
-    for place, (color, group) in enumerate(zip(COLORS * 9, found.groups, strict=False)):
+    for place, (color, group) in enumerate(zip(cycle(COLORS), found.groups, strict=False)):
         table = group.table
         shown = table.count >= FEW
         gap = table.gap[shown]
