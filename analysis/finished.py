@@ -162,6 +162,20 @@ def out_folder(runs: list[Path], out: Path | None) -> Path:
     return runs[0] / "analysis" if out is None else out
 
 
+def refuse_other_data(runs: list[Run], results: list[dict]) -> None:
+    """Raise ValueError unless all runs are of one task and one data set, by its name.
+
+    The fingerprint says more, but with --train-size it is another one for every seed.
+    """
+    names = [tuple(result.get(key) for key in ("task", "data_name")) for result in results]
+    for run, (task, data) in zip(runs, names, strict=True):
+        if (task, data) != names[0]:
+            raise ValueError(
+                f"{runs[0].path} is of {names[0][0]} on {names[0][1]}, {run.path} of {task} on "
+                f"{data}; only runs of one task and data set are compared: leave out the others"
+            )
+
+
 @dataclass(frozen=True)
 class Asked:
     """The runs of a command line: their results and names, the split, and where to write."""
@@ -191,10 +205,12 @@ def asked(arguments: argparse.Namespace) -> Asked:
     """What was asked by the arguments of `add_runs`.
 
     Raises:
-        ValueError: if a run is missing, not finished or named twice, or --out is missing.
+        ValueError: if a run is missing, not finished or named twice, --out is missing, or runs are
+            of several tasks or data sets.
     """
     out = out_folder(arguments.runs, arguments.out)
     runs = [Run(path) for path in arguments.runs]
     results = [run.read_result() for run in runs]
+    refuse_other_data(runs, results)
     split = arguments.split or scored_split(results[0])
     return Asked(runs, results, labels_of(results), split, out)

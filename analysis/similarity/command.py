@@ -10,7 +10,7 @@ from analysis.plotting import save
 from analysis.seeds import named, together
 from analysis.similarity.figure import figure
 from analysis.similarity.moved import Bias, ByName, Ends, Moved, Similarity, compute
-from analysis.states import SEED, read_states
+from analysis.states import SEED, Property, check_same, read_states
 from tl.runs import Weights, write_json
 
 POOLS = {"mean": "mean of the tokens", "first": "first token", "word_states": "words"}
@@ -119,7 +119,8 @@ def collect(given: Asked, pool: str) -> tuple[ByName, ByName]:
     """The states of runs before and after adaptation; FEWEST to MOST_ROWS of each.
 
     Raises:
-        ValueError: if a dump is missing, of few rows, or they are of different examples.
+        ValueError: if a dump is missing, of few rows, or they are of different examples or began
+            with different models.
     """
     weights: tuple[Weights, ...] = ("trained", "pretrained")
     before: ByName = {}
@@ -128,12 +129,9 @@ def collect(given: Asked, pool: str) -> tuple[ByName, ByName]:
     for name, places in together(given.results).items():
         for run in (given.runs[place] for place in places):
             ids, states = read_states(run, "hidden", given.split, weights, pool)
-            known = ids if known is None else known
-            if not np.array_equal(ids, known):
-                raise ValueError(
-                    f"{run.path} and {given.runs[0].path} have dumps of other examples; give runs "
-                    "on one data set, dumped with one --limit"
-                )
+            own = Property("hidden states", (), np.empty(0), ids, None, states)
+            known = (own, run) if known is None else known
+            check_same(known[0], own, known[1], run)
             n = len(states["trained"])
             if n < FEWEST:
                 raise ValueError(

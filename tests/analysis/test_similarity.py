@@ -218,6 +218,20 @@ def test_command_line_of_one_run(runs, tmp_path, capsys):
     assert numbers["map"]["rows"] == "before"
 
 
+def test_runs_of_other_data_are_refused_though_their_ids_are_equal(runs, tmp_path, capsys):
+    other = made_texts(tmp_path / "c", strategy="full")
+    words = ["similarity", str(runs[0].path), str(other.path), "--out", str(tmp_path)]
+    for weights in ("trained", "pretrained"):
+        path = other.arrays("hidden", "test", weights)
+        arrays = dict(np.load(path))
+        np.savez(path, **arrays | {"mean": arrays["mean"][::-1]})  # as if of other texts
+    refused_by(command_line.main, words, capsys, str(other.path), "begin with the same model")
+    result = json.loads(other.result.read_text(encoding="utf-8")) | {"data_name": "news"}
+    other.result.write_text(json.dumps(result), encoding="utf-8")
+    said = f"{runs[0].path} is of classification on reviews, {other.path} of classification on news"
+    refused_by(command_line.main, words, capsys, said, "one task and data set")
+
+
 def test_what_cannot_be_compared_is_refused(runs, tmp_path, capsys):
     other = made_texts(tmp_path / "c", strategy="full")
     path = other.arrays("hidden", "test", "pretrained")
