@@ -165,6 +165,19 @@ def test_strategies_are_compared_in_pairs_of_one_seed(tmp_path, capsys):
     np.testing.assert_allclose([one["low"], one["high"]], theirs.confidence_interval(0.95))
 
 
+def test_seeds_are_known_by_their_command_lines_whatever_directories_are_called(tmp_path):
+    paths = []
+    for strategy in ("full", "lora"):
+        for seed in (1, 0):
+            made = write_run(tmp_path / "made", strategy, seed)
+            paths.append(made.rename(tmp_path / f"{strategy[0]}{seed}"))
+    assert main(*paths, "--out", tmp_path / "out") == 0
+    found = numbers(tmp_path / "out")["groups"]
+    assert [(group["label"], group["seeds"]) for group in found] == [
+        ("full", [0, 1]), ("lora", [0, 1]),
+    ]  # fmt: skip
+
+
 def grouped(label, l2, seeds, learning=1):
     values = dict.fromkeys(compare.MEASURES, np.zeros(len(seeds))) | {"debiased_l2": np.array(l2)}
     table = reliability_table(np.array([0.5]), np.array([1]))
