@@ -1,7 +1,6 @@
 """The figures: all heads in numbers, one text in maps."""
 
 from itertools import cycle
-from typing import Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,26 +8,11 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from analysis.attention.heads import Attention
 from analysis.plotting import BLUE, COLORS, GREY, INK, ORANGE, label_end, label_ends, styled
 
 DARK = 0.6  # of the scale: from here on, numbers in cells are white
 NOT_WHY = "Weights say what is mixed, not why the model answers as it does."
-
-
-class Heads(Protocol):
-    entropy: np.ndarray
-    distance: np.ndarray
-
-
-class Attention(Protocol):
-    """What is drawn of one run."""
-
-    label: str
-    n_seeds: int
-    uniform: float
-    before: Heads
-    after: Heads
-    divergence: np.ndarray
 
 
 @styled
