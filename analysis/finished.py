@@ -1,6 +1,7 @@
 """Finished runs: finding them, reading them, and what their command lines say."""
 
 import argparse
+import os
 import shlex
 import sys
 from collections import Counter
@@ -156,22 +157,35 @@ class OtherTaskError(ValueError):
 
 
 def out_folder(runs: list[Path], out: Path | None) -> Path:
-    """Where an analysis writes, made: RUN/analysis; of several runs, where --out says.
+    """Where an analysis writes: RUN/analysis; of several runs, where --out says.
 
     Raises:
-        ValueError: if that is not said, or no directory can be made there.
+        ValueError: if that is not said, or there is, or can be, no directory to write to.
     """
     if out is None and len(runs) > 1:
         raise ValueError("several runs: say with --out DIR where the files about them shall go")
     folder = runs[0] / "analysis" if out is None else out
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        reason = "cannot be written to" if there.is_dir() else "is no directory"
         raise ValueError(
-            f"--out {folder}: no directory can be made there ({error.strerror}); give a directory, "
-            "or a path where nothing is yet"
-        ) from None
+            f"--out {folder}: {there} {reason}; give a directory, or a path where nothing is yet"
+        )
     return folder
+
+
+def refuse_other_data(runs: list[Run], results: list[dict]) -> None:
+    """Raise ValueError unless all runs are of one task and one data set, by its name.
+
+    The fingerprint says more, but with --train-size it is another one for every seed.
+    """
+    names = [tuple(result.get(key) for key in ("task", "data_name")) for result in results]
+    for run, (task, data) in zip(runs, names, strict=True):
+        if (task, data) != names[0]:
+            raise ValueError(
+                f"{runs[0].path} is of {names[0][0]} on {names[0][1]}, {run.path} of {task} on "
+                f"{data}; only runs of one task and data set are compared: leave out the others"
+            )
 
 
 @dataclass(frozen=True)
@@ -203,10 +217,12 @@ def asked(arguments: argparse.Namespace) -> Asked:
     """What was asked by the arguments of `add_runs`.
 
     Raises:
-        ValueError: if a run is missing, not finished or named twice, or --out is missing or no
-            directory.
+        ValueError: if a run is missing, not finished or named twice, runs are of several tasks or
+            data sets, or --out is missing or no directory.
     """
+    out = out_folder(arguments.runs, arguments.out)
     runs = [Run(path) for path in arguments.runs]
     results = [run.read_result() for run in runs]
+    refuse_other_data(runs, results)
     labels, split = labels_of(results), arguments.split or scored_split(results[0])
-    return Asked(runs, results, labels, split, out_folder(arguments.runs, arguments.out))
+    return Asked(runs, results, labels, split, out)

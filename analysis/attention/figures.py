@@ -1,6 +1,6 @@
 """The figures: all heads in numbers, one text in maps."""
 
-from typing import Protocol
+from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,26 +8,11 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from analysis.attention.heads import Attention
 from analysis.plotting import BLUE, COLORS, GREY, INK, ORANGE, label_end, label_ends, styled
 
 DARK = 0.6  # of the scale: from here on, numbers in cells are white
 NOT_WHY = "Weights say what is mixed, not why the model answers as it does."
-
-
-class Heads(Protocol):
-    entropy: np.ndarray
-    distance: np.ndarray
-
-
-class Attention(Protocol):
-    """What is drawn of one run."""
-
-    label: str
-    n_seeds: int
-    uniform: float
-    before: Heads
-    after: Heads
-    divergence: np.ndarray
 
 
 @styled
@@ -76,7 +61,7 @@ def draw_lines(
 ) -> None:
     """A line over the layers for each, [L, h]; its label, and those of other `ends`, beside it."""
     layers = np.arange(1, 1 + len(next(iter(lines.values()))))
-    colors = iter(COLORS * 9)
+    colors = cycle(COLORS)
     for name, values in lines.items():
         color = INK if name == "before" else next(colors)
         axes.plot(layers, values.mean(axis=1), "o-", color=color, clip_on=False)

@@ -1,9 +1,7 @@
 """Are the probabilities honest? Errors, chance, maps that mend them; strategies side by side."""
 
 import argparse
-import re
 import sys
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +9,10 @@ import numpy as np
 from analysis.calibration import compare, compare_report, figure, page, predictions, words
 from analysis.calibration.bins import N_BINS
 from analysis.calibration.predictions import HALF, Predictions
-from analysis.finished import Finished, find_finished, labels_of, out_folder, read
+from analysis.finished import Finished, find_finished, out_folder, read, scored_split
 from analysis.plain import plain
 from analysis.plotting import save
-from analysis.tables import distinct_seeds
+from analysis.seeds import together
 from tl.runs import Run, write_json
 
 NEEDS: dict[str, tuple[str, ...]] = {}  # dumps of eval.py: training wrote the predictions
@@ -47,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
         run_several(runs, arguments)
         return
     (one,) = runs
-    split = scored(one, arguments.split)
+    split = arguments.split or scored_split(one.read_result())
     known = predictions.members(one, split)
     for member in known if arguments.member is None else (arguments.member,):
         test, calibration = load(one, arguments, member)
@@ -72,12 +70,6 @@ def chosen(paths: list[Path]) -> list[Run]:
     return find_finished(paths)
 
 
-def scored(run: Run, split: str | None) -> str:
-    """The split that is scored."""
-    own = "test" if "test" in run.read_result()["scores"] else "validation"
-    return own if split is None else split
-
-
 def load(
     run: Run, arguments: argparse.Namespace, member: str | None
 ) -> tuple[Predictions, Predictions]:
@@ -87,7 +79,7 @@ def load(
     best epoch was chosen there, once among a few, which flatters it a little; half of test knows
     of no choice at all, and tells how much that matters.
     """
-    split = scored(run, arguments.split)
+    split = arguments.split or scored_split(run.read_result())
     fitted = arguments.calibrate_on or (HALF if split == "validation" else "validation")
     whole = predictions.read(run, split, member)
     if fitted == HALF:
@@ -106,11 +98,10 @@ def title(run: Run, member: str | None) -> str:
 
 def run_several(runs: list[Run], arguments: argparse.Namespace) -> None:
     """Compare configurations over their seeds."""
-    by_name: dict[str, list[Finished]] = defaultdict(list)
-    for one in runs:
-        by_name[re.sub(r"--s\d+$", "", one.path.name)].append(read(one))
-    sorted_runs = [distinct_seeds(some) for some in by_name.values()]
-    names = labels_of([some[0].result | {"seed": 0} for some in sorted_runs])
+    finished = [read(one) for one in runs]
+    by_name = together([one.result for one in finished])
+    names = list(by_name)
+    sorted_runs = [[finished[place] for place in places] for places in by_name.values()]
     against = compare.choose(names, arguments.against)
     out = out_folder([one.path for one in runs], arguments.out)
     loaded = [

@@ -1,13 +1,16 @@
 """A comparison in words, as tables and as a figure."""
 
+from itertools import cycle
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.calibration.compare import DECIDES, MENDED, Comparison, Difference, Group
-from analysis.calibration.words import by_chance, short
+from analysis.calibration.words import by_chance, cell, short
 from analysis.plotting import BLUE, GREY, INK, ORANGE, PALE, SILVER, label_ends, styled
+from analysis.seeds import n_seeds
 from analysis.text import aligned
 
 SHOWN = {
@@ -35,12 +38,16 @@ def sentence(found: Comparison) -> str:
 def _verdict(found: Comparison, group: Group) -> str:
     raw, mended, nll = (found.difference(group.label, n) for n in (DECIDES, MENDED, "nll"))
     base = next(one for one in found.groups if one.label == found.against)
+    if not raw.seeds:
+        return (
+            f"Whether {group.label} calibrates otherwise than {found.against} is unknown: no seed "
+            "has two answers or more of both."
+        )
     own, other = (
         np.mean([one.values[DECIDES][one.seeds.index(s)] for s in raw.seeds])
         for one in (group, base)
     )
-    seeds = f"{len(raw.seeds)} seed{'s' * (len(raw.seeds) > 1)}"
-    numbers = f"{short(own)} against {short(other)}, {_interval(raw)}, {seeds}"
+    numbers = f"{short(own)} against {short(other)}, {_interval(raw)}, {n_seeds(len(raw.seeds))}"
     if raw.p_value is None:
         return f"{group.label} and {found.against}: {numbers}: one seed gives no verdict."
     left = "a difference is left" if mended.is_shown else "no difference is shown"
@@ -74,14 +81,20 @@ def tables(found: Comparison) -> str:
     for one in found.differences:
         interval = "-" if one.low is None else f"[{short(one.low)}, {short(one.high)}]"
         p = "-" if one.p_value is None else by_chance(one.p_value)
-        numbers = [str(len(one.seeds)), SHOWN[one.measure], short(one.mean), interval, p]
+        numbers = [str(len(one.seeds)), SHOWN[one.measure], cell(one.mean), interval, p]
         parts.append([one.label, *numbers])
     return f"{aligned(rows)}\n\n{aligned(parts)}"
 
 
 def _spread(values: np.ndarray) -> str:
-    deviation = f" ± {short(float(values.std(ddof=1)))}" if len(values) > 1 else ""
-    return short(float(values.mean())) + deviation
+    """`.048 ± .003`; `-` where no seed has a number, and how many have one where not all do."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return "-"
+    spread = len(known) > 1 and np.isfinite(known).all()
+    deviation = f" ± {short(float(known.std(ddof=1)))}" if spread else ""
+    of = "" if len(known) == len(values) else f" ({n_seeds(len(known))})"
+    return f"{short(float(known.mean()))}{deviation}{of}"
 
 
 @styled
@@ -105,7 +118,7 @@ def plot_gaps(axes: Axes, found: Comparison) -> None:
     """How far accuracy lies from confidence, by confidence; below 0 a model is too sure."""
     axes.axhline(0, color=SILVER, linewidth=1)
     ends = {}
-    for place, (color, group) in enumerate(zip(COLORS * 9, found.groups, strict=False)):
+    for place, (color, group) in enumerate(zip(cycle(COLORS), found.groups, strict=False)):
         table = group.table
         shown = table.count >= FEW
         gap = table.gap[shown]
@@ -135,7 +148,9 @@ def plot_errors(
         if chance:
             axes.barh(y, group.chance.mean(), 0.8, color=PALE)
         for name, mark, shift, color in ((before, "o", 0.16, ORANGE), (after, "D", -0.16, BLUE)):
-            values = group.values[name]
+            values = group.values[name][~np.isnan(group.values[name])]
+            if not len(values):
+                continue
             fill = "full" if mark == "o" else "none"
             axes.plot(values, np.full(len(values), y + shift), mark, color=color, fillstyle=fill)
             axes.plot([values.mean()] * 2, [y + shift - 0.13, y + shift + 0.13], color=color)

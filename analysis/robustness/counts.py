@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.calibration.bins import softmax as probabilities
+from analysis.calibration.entities import spans
 from analysis.seeds import interval
 
 
@@ -126,12 +128,6 @@ def per_text(source: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
     return np.bincount(source, weights=values, minlength=n)
 
 
-def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Softmax over the last axis in float64."""
-    odds = np.exp(logits.astype(float) - logits.max(axis=-1, keepdims=True))
-    return odds / odds.sum(axis=-1, keepdims=True)
-
-
 def of_labels(
     labels: np.ndarray, logits: np.ndarray, rewritten_logits: np.ndarray, source: np.ndarray,
     kinds: np.ndarray,
@@ -201,17 +197,6 @@ class Sentence:
     def answers(self) -> Counter:
         """The predicted entities as words and type."""
         return Counter((self.words[start:end], kind) for start, end, kind in spans(self.predicted))
-
-
-def spans(tags: tuple[str, ...]) -> list[tuple[int, int, str]]:
-    """Entities of IOB2 tags, strictly: first word, word behind the last, type."""
-    found: list[tuple[int, int, str]] = []
-    for i, tag in enumerate(tags):
-        if tag.startswith("B-"):
-            found.append((i, i + 1, tag[2:]))
-        elif found and found[-1][1] == i and tag == f"I-{found[-1][2]}":
-            found[-1] = (found[-1][0], i + 1, tag[2:])
-    return found
 
 
 def of_entities(

@@ -92,9 +92,9 @@ def test_an_analysis_that_fails_on_what_is_there_is_an_error_at_the_end(run, mon
 def test_out_that_can_be_no_directory_is_refused_before_any_work(run, tmp_path, capsys):
     taken = tmp_path / "taken"
     taken.write_text("")
-    for out, reason in ((taken, "File exists"), (taken / "sub", "Not a directory")):
+    for out in (taken, taken / "sub" / "sub"):
         words = ["all", str(run.path), "--out", str(out)]
-        message = f"--out {out}: no directory can be made there ({reason}); give a directory"
+        message = f"--out {out}: {taken} is no directory; give a directory, or"
         refused_by(command_line.main, words, capsys, message)
 
 
