@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--bins", type=int, default=N_BINS, metavar="N", help="default %(default)s")
     parser.add_argument("--member", help="of multi-task runs: which task (default for one: each)")
-    parser.add_argument("--against", metavar="LABEL", help="of several: whom to compare with")
+    compare.add_against(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -45,6 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
         run_several(runs, arguments)
         return
     (one,) = runs
+    if arguments.against is not None:
+        compare.choose([read(one).result["strategy"]], arguments.against)  # refuses one run alone
     split = arguments.split or scored_split(one.read_result())
     known = predictions.members(one, split)
     for member in known if arguments.member is None else (arguments.member,):

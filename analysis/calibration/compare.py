@@ -1,5 +1,6 @@
 """Strategies side by side: who is calibrated worse, by pairs of runs with one seed."""
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -110,6 +111,16 @@ def pooled(tables: Sequence[Table]) -> Table:
         upper[own] = table.upper
     low, high = wilson(hits / len(tables), count / len(tables))
     return Table(edges, upper, count.astype(int), sums / count, hits / count, low, high)
+
+
+def add_against(parser: argparse.ArgumentParser) -> None:
+    """Add the option that `choose` reads."""
+    parser.add_argument(
+        "--against",
+        metavar="LABEL",
+        help="of several configurations, whom the others are compared with, by the name that is "
+        'printed, such as "lora (r 4)" (default: "full", else the first)',
+    )
 
 
 def choose(labels: Sequence[str], against: str | None) -> str:

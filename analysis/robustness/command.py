@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import asdict
 
-from analysis.calibration.compare import choose
+from analysis.calibration.compare import add_against, choose
 from analysis.finished import OtherTaskError, add_runs, asked
 from analysis.plotting import save
 from analysis.robustness.counts import Estimate
@@ -152,12 +152,7 @@ def check(run: Run) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_runs(parser)
-    parser.add_argument(
-        "--against",
-        metavar="LABEL",
-        help='of several configurations, whom the others are compared with (default: "full", else '
-        "the first)",
-    )
+    add_against(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:

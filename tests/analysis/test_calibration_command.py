@@ -272,6 +272,7 @@ def test_bad_input_is_answered_in_words(tmp_path, capsys):
         ([path, "--split", "train"], "eval.py"),
         ([path, "--calibrate-on", "test"], "400 of 400 rows of test are also in test"),
         ([path, "--member", "ner"], "leave out --member"),
+        ([path, "--against", "full"], "a comparison takes two"),
         ([path, other], "several runs: say with --out"),
         ([path, other, "--out", tmp_path, "--against", "ia3"], "there are"),
         ([path, elsewhere, "--out", tmp_path], "have other examples in test"),
