@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tl.dumps import DUMPS, add_options, own_options, refuse_foreign_options
+from tl.dumps import DUMPS, add_options, refuse_foreign_options, write
 from tl.runs import WEIGHTS, Run, write_arrays
 
 if TYPE_CHECKING:  # torch is imported where it is used, so that --help answers at once
@@ -92,7 +92,8 @@ def add_dumps(options: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     dumped.add_argument(
         "--limit", type=_positive, default=None, metavar="N",
-        help="examples in a dump (default: the dump's own, such as 2000 for hidden)",
+        help="examples in a dump (default: the dump's own, such as 2000 for hidden); of labelled "
+        "words, forgetting and source stop at about 4000 all the same",
     )  # fmt: skip
 
 
@@ -205,11 +206,8 @@ def work_on_split(args: argparse.Namespace) -> None:
         setup = load_model(args, None if foreign else dataset, weights)
         if weights == "trained" and not foreign:
             found = score(setup, run, name)
-        for kind, module in kinds.items():
-            path = run.arrays(kind, name, weights)
-            limit, own = args.limit or module.LIMIT, own_options(kind, args)
-            write_arrays(path, module.collect(setup, dataset, name, limit, **own))
-            print(f"wrote {path}")
+        for kind in kinds:
+            print(f"wrote {write(run, kind, weights, setup, dataset, args)}")
     if args.json:
         print(json.dumps(found))
 

@@ -30,6 +30,7 @@ class Ability:
     score: str
     before: float
     after: float
+    decides: bool  # whether the verdict is by this score: one of each evaluation
 
     @property
     def absolute(self) -> float:
@@ -48,7 +49,6 @@ class Adapter:
     learning: int
     shape: dict[str, str]
     abilities: tuple[Ability, ...]
-    metrics: dict[str, str]  # by what: the score that decides
 
 
 SCORES = {
@@ -75,10 +75,8 @@ def compute(run: Finished) -> Adapter:
     split = list(result["scores"])[-1]
     own = result["scores_before"][split], result["scores"][split]
     found = [_ability("specialised", result["data_name"], result["metric"], *own)]
-    metrics = {"specialised": result["metric"]}
     for path in files:
         other = json.loads(path.read_text(encoding="utf-8"))
-        metrics["general"] = other["metric"]
         found.append(
             _ability("general", other["data"], other["metric"], other["before"], other["after"])
         )
@@ -90,16 +88,19 @@ def compute(run: Finished) -> Adapter:
         if (value := config["strategy_options"].get(name)) is not None
     }
     abilities = tuple(ability for some in found for ability in some)
-    return Adapter(name, result["trainable_parameters"], shape, abilities, metrics)
+    return Adapter(name, result["trainable_parameters"], shape, abilities)
 
 
 def _ability(what: str, data: str, metric: str, before: dict, after: dict) -> list[Ability]:
-    return [Ability(what, data, name, before[name], after[name]) for name in SCORES[metric]]
+    return [
+        Ability(what, data, name, before[name], after[name], decides=name == metric)
+        for name in SCORES[metric]
+    ]
 
 
 def words(adapter: Adapter) -> str:
     """A conclusion in words, of the scores that decide."""
-    deciding = [a for a in adapter.abilities if a.score == adapter.metrics[a.what]]
+    deciding = [one for one in adapter.abilities if one.decides]
     parts = []
     for one in deciding:
         change = "" if one.relative is None else f", {one.relative:+.0%}"

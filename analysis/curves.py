@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.checked import history
+from analysis.finished import out_folder
 from analysis.plotting import BLUE, ORANGE, PALE, SILVER, label_end, save, styled
 from tl.runs import Run, write_json
 
@@ -235,7 +236,7 @@ def run(arguments: argparse.Namespace) -> None:
     directory = Run(arguments.run)
     result = directory.read_result()
     curves = read(directory, result)
-    out = arguments.out or arguments.run / "analysis"
+    out = out_folder([arguments.run], arguments.out)
     draw_all(directory, result, out)
     write_json(out / "curves.json", numbers(curves))
     print(f"{sentence(curves)}\nwrote {out / 'curves.png'}, layers.png and curves.json")

@@ -12,13 +12,13 @@ Arrays = dict[str, np.ndarray]
 UNREADABLE = (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, TypeError)
 
 
-def load(path: Path, *needed: str, others: bool = True) -> Arrays:
+def load(path: Path, *needed: str, optional: tuple[str, ...] | None = None) -> Arrays:
     """The arrays of an .npz.
 
     Args:
         path: of the file.
         needed: names of those that must be there.
-        others: whether the others are read too.
+        optional: names of those that are read too, where they are there; None: all.
 
     Raises:
         ValueError: if the file cannot be read, or lacks an array.
@@ -26,7 +26,8 @@ def load(path: Path, *needed: str, others: bool = True) -> Arrays:
     try:
         with np.load(path) as arrays:
             names = list(arrays)
-            found = {name: arrays[name] for name in names if others or name in needed}
+            read = names if optional is None else {*needed, *optional}
+            found = {name: arrays[name] for name in names if name in read}
     except UNREADABLE:
         raise ValueError(
             f"{path} is damaged, or no file of arrays; delete it, and write it again with eval.py"
@@ -45,6 +46,17 @@ def require(
 ) -> None:
     """Raise ValueError, with the command that makes them, unless all these dumps are there.
 
+    The arguments are those of `lacking`.
+    """
+    if reason := lacking(run, kind, name, weights, options):
+        raise ValueError(reason)
+
+
+def lacking(
+    run: Run, kind: str, name: str, weights: tuple[Weights, ...], options: str | None = None
+) -> str | None:
+    """Which of some dumps is not there, and the command that makes them; None: all are there.
+
     Args:
         run: the run.
         kind: of dump.
@@ -53,21 +65,27 @@ def require(
         options: what `eval.py` takes beside the kind and the weights; by default the split.
     """
     missing = [one for one in weights if not run.arrays(kind, name, one).is_file()]
-    if missing:
-        raise ValueError(
-            f"{run.path} has no {kind}/{run.arrays(kind, name, missing[0]).name}; first: python "
-            f"eval.py {run.path} --dump {kind} {options or f'--split {name}'} "
-            f"--weights {','.join(weights)}"
-        )
+    if not missing:
+        return None
+    return (
+        f"{run.path} has no {kind}/{run.arrays(kind, name, missing[0]).name}; first: python "
+        f"eval.py {run.path} --dump {kind} {options or f'--split {name}'} "
+        f"--weights {','.join(weights)}"
+    )
 
 
 def read(
-    run: Run, kind: str, split: str, weights: tuple[Weights, ...], *needed: str
+    run: Run,
+    kind: str,
+    split: str,
+    weights: tuple[Weights, ...],
+    *needed: str,
+    options: str | None = None,
 ) -> list[Arrays]:
     """A dump of each of these weights, with the arrays that are needed.
 
     Raises:
         ValueError: if one was not made yet, or cannot be used.
     """
-    require(run, kind, split, weights)
+    require(run, kind, split, weights, options)
     return [load(run.arrays(kind, split, one), *needed) for one in weights]

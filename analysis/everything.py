@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from analysis import dumped, registry
-from analysis.finished import scored_split
+from analysis import registry
+from analysis.finished import OtherTaskError, out_folder, scored_split
+from analysis.others import is_there
 from tl.runs import Run
 
 EVAL = Path(__file__).parents[1] / "eval.py"
@@ -39,21 +40,18 @@ def missing_of_others(run: Run, arguments: argparse.Namespace) -> list[tuple[str
     found = []
     for kind, weights in OTHERS.items():
         for asked in getattr(arguments, kind):
-            data, _, column = asked.partition(":") if kind == "texts" else (asked, "", "")
-            stems = {path.stem for path in (run.path / kind).glob(f"{Path(data).name}-*.npz")}
-            if any(is_there(run, kind, stem, weights, column) for stem in stems):
+            data, column = column_of(asked) if kind == "texts" else (asked, None)
+            if is_there(run, kind, weights, data, column):
                 continue
-            label = ["--texts.label", column] if column else []
+            label = [] if column in (None, "label") else ["--texts.label", column]
             found.append((kind, ["--data", data, *label, "--weights", ",".join(weights)]))
     return found
 
 
-def is_there(run: Run, kind: str, stem: str, weights: tuple[str, ...], column: str) -> bool:
-    """Whether a dump is there of all these weights and, of texts, with this column of labels."""
-    paths = [run.arrays(kind, stem, one) for one in weights]
-    if not all(path.is_file() for path in paths):
-        return False
-    return kind != "texts" or dumped.load(paths[0], "column")["column"] == (column or "label")
+def column_of(asked: str) -> tuple[str, str]:
+    """The data and the column of `DATA@COLUMN`; a name of the Hub may have a colon, but no @."""
+    data, at, column = asked.rpartition("@")
+    return (data, column) if at else (asked, "label")
 
 
 def dump(run: Run, kind: str, options: list[str]) -> None:
@@ -79,8 +77,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     others = parser.add_argument_group("what it knows of other data; each may be repeated")
     for name, metavar, meaning in (
         ("words", "DATA", "probe words: a treebank (CoNLL-U), or sentences with tagged names"),
-        ("texts", "DATA[:COLUMN]", "probe texts: those of a corpus and a column of labels"),
-        ("source", "DATA", "was it forgotten: labelled texts, words, or pairs"),
+        ("texts", "DATA[@COLUMN]", "probe texts: those of a corpus and a column of labels"),
+        (
+            "source",
+            "DATA",
+            "data whose knowledge is compared before and after: labelled texts, words, or pairs",
+        ),
     ):
         others.add_argument(f"--{name}", action="append", default=[], metavar=metavar, help=meaning)
 
@@ -88,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     directory = Run(arguments.run)
     split = scored_split(directory.read_result())
-    out = [] if arguments.out is None else ["--out", str(arguments.out)]
+    out = out_folder([arguments.run], arguments.out)
     analyses = of_one_run()
     lacking = [
         (kind, ["--split", split, "--weights", ",".join(sorted(weights))])
@@ -96,20 +98,28 @@ def run(arguments: argparse.Namespace) -> None:
     ]
     lacking += missing_of_others(directory, arguments)
     n_jobs = len(lacking) + len(analyses)
-    left_out = []
+    left_out, refused, failed = [], set(), []
     for i, (kind, options) in enumerate(lacking, 1):
         print(f"[{i}/{n_jobs}] eval.py --dump {kind} {' '.join(options)}", flush=True)
         try:
             dump(directory, kind, options)
         except ValueError as error:  # what needs it says so below
             left_out.append(f"{kind}: {error}")
+            refused.add(kind)
     for i, name in enumerate(analyses, 1 + len(lacking)):
         print(f"\n[{i}/{n_jobs}] {name}\n", flush=True)
         try:
-            registry.run(name, [str(arguments.run), *out])
+            registry.run(name, [str(arguments.run), "--out", str(out)])
         except ValueError as error:
             left_out.append(f"{name}: {error}")
             print(f"left out: {error}")
-    print(f"\nin {arguments.out or arguments.run / 'analysis'}: {n_jobs} steps")
+            if not (isinstance(error, OtherTaskError) or refused & analyses[name].keys()):
+                failed.append(name)
+    print(f"\nin {out}: {n_jobs} steps")
     for line in left_out:
         print(f"left out: {line}")
+    if failed:
+        raise ValueError(
+            f"{', '.join(failed)} could not be done, for what is said above; their files in {out} "
+            "are none, or those of an earlier call"
+        )

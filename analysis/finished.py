@@ -1,6 +1,7 @@
 """Finished runs: finding them, reading them, and what their command lines say."""
 
 import argparse
+import os
 import shlex
 import sys
 from collections import Counter
@@ -151,15 +152,40 @@ def labels_of(results: list[dict]) -> list[str]:
     return labels
 
 
+class OtherTaskError(ValueError):
+    """What cannot be asked of a run of this task, whatever is dumped of it."""
+
+
 def out_folder(runs: list[Path], out: Path | None) -> Path:
     """Where an analysis writes: RUN/analysis; of several runs, where --out says.
 
     Raises:
-        ValueError: if that is not said.
+        ValueError: if that is not said, or there is, or can be, no directory to write to.
     """
     if out is None and len(runs) > 1:
         raise ValueError("several runs: say with --out DIR where the files about them shall go")
-    return runs[0] / "analysis" if out is None else out
+    folder = runs[0] / "analysis" if out is None else out
+    there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        reason = "cannot be written to" if there.is_dir() else "is no directory"
+        raise ValueError(
+            f"--out {folder}: {there} {reason}; give a directory, or a path where nothing is yet"
+        )
+    return folder
+
+
+def refuse_other_data(runs: list[Run], results: list[dict]) -> None:
+    """Raise ValueError unless all runs are of one task and one data set, by its name.
+
+    The fingerprint says more, but with --train-size it is another one for every seed.
+    """
+    names = [tuple(result.get(key) for key in ("task", "data_name")) for result in results]
+    for run, (task, data) in zip(runs, names, strict=True):
+        if (task, data) != names[0]:
+            raise ValueError(
+                f"{runs[0].path} is of {names[0][0]} on {names[0][1]}, {run.path} of {task} on "
+                f"{data}; only runs of one task and data set are compared: leave out the others"
+            )
 
 
 @dataclass(frozen=True)
@@ -196,10 +222,12 @@ def asked(arguments: argparse.Namespace) -> Asked:
     """What was asked by the arguments of `add_runs`.
 
     Raises:
-        ValueError: if a run is missing, not finished or named twice, or --out is missing.
+        ValueError: if a run is missing, not finished or named twice, runs are of several tasks or
+            data sets, or --out is missing or no directory.
     """
     out = out_folder(arguments.runs, arguments.out)
     runs = [Run(path) for path in arguments.runs]
     results = [run.read_result() for run in runs]
-    split = arguments.split or scored_split(results[0])
-    return Asked(runs, results, labels_of(results), split, out)
+    refuse_other_data(runs, results)
+    labels, split = labels_of(results), arguments.split or scored_split(results[0])
+    return Asked(runs, results, labels, split, out)

@@ -134,6 +134,8 @@ def moved_apart(heights: list[float], apart: float | list[float]) -> list[float]
         heights: n of them.
         apart: a distance for all neighbours, or one for each pair, n − 1.
     """
+    if not heights:
+        return []
     offsets = np.concatenate([[0.0], np.cumsum(np.broadcast_to(apart, len(heights) - 1))])
     return (isotonic_regression(heights - offsets).x + offsets).tolist()
 

@@ -75,18 +75,12 @@ def compute(prop: Property, shown: Shown, layer: int, method: str) -> Projection
         ValueError: if there is no such layer, one class only, too few rows, or no difference
             between the states of a model.
     """
-    n, n_layers, _ = next(iter(shown.values()))[0].shape
+    _, n_layers, _ = next(iter(shown.values()))[0].shape
     if not -n_layers <= layer < n_layers:
         raise ValueError(f"--layer {layer}: there are {n_layers}, from 0 to {n_layers - 1}")
-    rows = np.random.default_rng(SEED).permutation(n)[: MOST_POINTS // len(shown)]
-    rows.sort()
+    rows = draw_rows(prop, MOST_POINTS // len(shown))
     labels = prop.labels[rows]
     shares = np.bincount(labels) / len(labels)
-    if len(rows) <= N_NEIGHBOURS or np.count_nonzero(shares) < 2:
-        raise ValueError(
-            f"{prop.name}: {len(rows)} rows of {np.count_nonzero(shares)} class(es); a projection "
-            f"needs more than {N_NEIGHBOURS} rows, of two classes or more"
-        )
     states = {
         name: [all_layers[rows, layer].astype(np.float64) for all_layers in seeds]
         for name, seeds in shown.items()
@@ -107,6 +101,22 @@ def compute(prop: Property, shown: Shown, layer: int, method: str) -> Projection
         prop.name, layer % n_layers, prop.label_names, labels, prop.examples[rows],
         float(np.square(shares).sum()), tuple(clouds),
     )  # fmt: skip
+
+
+def draw_rows(prop: Property, most: int) -> np.ndarray:
+    """The places of rows that are drawn by chance, in their order; all where there are few.
+
+    Raises:
+        ValueError: if they are too few, or of one class.
+    """
+    rows = np.sort(np.random.default_rng(SEED).permutation(len(prop.labels))[:most])
+    n_classes = len(np.unique(prop.labels[rows]))
+    if len(rows) <= N_NEIGHBOURS or n_classes < 2:
+        raise ValueError(
+            f"{prop.name}: {len(rows)} rows of {n_classes} class(es); a projection "
+            f"needs more than {N_NEIGHBOURS} rows, of two classes or more"
+        )
+    return rows
 
 
 def check_spread(name: str, layer: int, states: dict[str, list[np.ndarray]]) -> None:

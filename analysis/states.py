@@ -1,7 +1,6 @@
 """Hidden states of a run as `eval.py --dump` wrote them, and what is known of each text or word."""
 
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from analysis import dumped
+from analysis.finished import OtherTaskError
+from analysis.others import other_data
 from analysis.seeds import together
 from tl.runs import WEIGHTS, Run, Weights
 
+LABELLED = ("classification", "ner")  # tasks with a label for each text or word
 DEEPEST = 5  # deeper words of a dependency tree are one class: there are few
 PLACES = ("device", "runs-dir", "overwrite")  # options that say where a run was made, not what
 BEFORE, RANDOM = "before", "random"  # names of the models that others are compared with
@@ -50,7 +52,7 @@ class Property:
 
 def read_arrays(path: Path, *names: str) -> list[np.ndarray]:
     """Some arrays of an .npz; ValueError if it lacks one."""
-    found = dumped.load(path, *names, others=False)
+    found = dumped.load(path, *names, optional=())
     return [found[name] for name in names]
 
 
@@ -97,16 +99,10 @@ def own_properties(run: Run, split: str, weights: tuple[Weights, ...]) -> list[P
     """What the run's own task labels: texts, by the mean or the first of their states, or words.
 
     Raises:
-        ValueError: if a dump is missing, or the task labels neither texts nor words.
+        ValueError: if a dump is missing.
     """
     result = run.read_result()
     task, data = result["task"], result["data_name"]
-    if task not in ("classification", "ner"):
-        raise ValueError(
-            f"{run.path}: a run of {task} has no one label for each text or word; words of other "
-            f"data have: python eval.py {run.path} --dump words --data DATA "
-            f"--weights {','.join(WEIGHTS)}"
-        )
     dumped.require(run, "hidden", split, weights)
     path = run.arrays("predictions", split)
     if not path.is_file():
@@ -178,26 +174,6 @@ def coded(
     return Property(name, tuple(map(str, label_names)), labels, ids, types, states)
 
 
-def other_data(run: Run, kind: str) -> Iterator[tuple[str, str]]:
-    """The dumps of other data than the run's: what the data are called, and `<data>-<split>`.
-
-    Where several splits of one data set were dumped, they are called by the split too.
-    """
-    marks = tuple(f"--{name}" for name in WEIGHTS)
-    stems = [path.stem for path in sorted((run.path / kind).glob("*.npz"))]
-    stems = [stem for stem in stems if not stem.endswith(marks)]
-    splits = Counter(stem.rpartition("-")[0] for stem in stems)
-    for stem in stems:
-        data = stem.rpartition("-")[0]
-        yield data if splits[data] == 1 else stem, stem
-
-
-def options_of_data(stem: str, *own: str) -> str:
-    """The options of `eval.py` that make a dump of other data, whose files are called `stem`."""
-    data, _, split = stem.rpartition("-")
-    return " ".join([*own, "--data", data, "--split", split])
-
-
 def word_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
     """What `--dump words` knows of words: part of speech, depth in the tree, entity type.
 
@@ -205,9 +181,9 @@ def word_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
         ValueError: if one of the weights was not dumped.
     """
     found = []
-    for data, stem in other_data(run, "words"):
-        options = options_of_data(stem)
-        ids, states = read_states(run, "words", stem, weights, "word_states", options)
+    for other in other_data(run, "words"):
+        stem, data = other.stem, other.name
+        ids, states = read_states(run, "words", stem, weights, "word_states", other.options)
         known = dumped.load(run.arrays("words", stem), "forms")
         forms = np.char.lower(known["forms"])
         if "upos" in known:
@@ -228,12 +204,11 @@ def text_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
         ValueError: if one of the weights was not dumped.
     """
     found = []
-    for data, stem in other_data(run, "texts"):
-        column, labels = read_arrays(run.arrays("texts", stem), "column", "labels")
-        options = options_of_data(stem, "--texts.label", str(column))
-        ids, states = read_states(run, "texts", stem, weights, "mean", options)
-        name = f"label of {data}" if column == "label" else f"{column}, {data}"
-        found.append(coded(name, labels, ids, None, states))
+    for other in other_data(run, "texts"):
+        ids, states = read_states(run, "texts", other.stem, weights, "mean", other.options)
+        (labels,) = read_arrays(run.arrays("texts", other.stem), "labels")
+        what = "label of" if other.column == "label" else f"{other.column},"
+        found.append(coded(f"{what} {other.name}", labels, ids, None, states))
     return found
 
 
@@ -244,9 +219,26 @@ def properties(run: Run, split: str, weights: tuple[Weights, ...]) -> list[Prope
         ValueError: if there is nothing, or some of the weights are missing.
     """
     others = word_properties(run, weights) + text_properties(run, weights)
-    if others and not run.arrays("hidden", split).is_file():
-        return others
-    return own_properties(run, split, weights) + others
+    reason = no_own(run, split, weights)
+    if reason is None:
+        return own_properties(run, split, weights) + others
+    if not others:
+        raise (ValueError if run.read_result()["task"] in LABELLED else OtherTaskError)(
+            f"{reason}; or take words of other data: python eval.py {run.path} --dump words "
+            f"--data DATA --weights {','.join(WEIGHTS)}"
+        )
+    return others
+
+
+def no_own(run: Run, split: str, weights: tuple[Weights, ...]) -> str | None:
+    """Why there are no `own_properties` of a run, and what brings them; None: there are."""
+    result = run.read_result()
+    whose = f"labels of {result['data_name']}"
+    if result["task"] not in LABELLED:
+        return f"{whose}: a run of {result['task']} has no one label for each text or word"
+    if not run.arrays("hidden", split).is_file():
+        return f"{whose}: {dumped.lacking(run, 'hidden', split, weights)}"
+    return None
 
 
 def compared(
@@ -255,7 +247,7 @@ def compared(
     """What all these runs know, each with the states of every model by its name.
 
     The names are `RANDOM` and `BEFORE`, of the first run, and "after", or of each configuration its
-    name; its seeds stand in their order.
+    name; its seeds stand in their order. What is left out is named on stderr.
 
     Raises:
         ValueError: if they have nothing in common, or differ in the model before or in the rows.
@@ -264,11 +256,15 @@ def compared(
     first = {prop.name: prop for prop in properties(runs[0], split, weights)}
     trained = {name: [prop.states["trained"]] for name, prop in first.items()}
     others = tuple(one for one in weights if one != "random")
+    said = set(first)
+    for reason in dict.fromkeys(filter(None, (no_own(run, split, weights) for run in runs))):
+        print(f"left out: {reason}", file=sys.stderr)
     for run in runs[1:]:
         own = {prop.name: prop for prop in properties(run, split, others)}
-        for name in [name for name in trained if name not in own]:
-            print(f"left out: {name}, of which {run.path} has no dump", file=sys.stderr)
-            del trained[name]
+        leave_out([name for name in own if name not in said], runs[0])
+        leave_out([name for name in trained if name not in own], run)
+        said |= own.keys()
+        trained = {name: states for name, states in trained.items() if name in own}
         for name, states in trained.items():
             check_same(first[name], own[name], runs[0], run)
             states.append(own[name].states["trained"])  # the others of its states are let go
@@ -279,6 +275,12 @@ def compared(
         shown = {RANDOM: [prop.states["random"]]} if "random" in weights else {}
         shown[BEFORE] = [prop.states["pretrained"]]
         yield prop, shown | {label: [states[i] for i in of] for label, of in groups.items()}
+
+
+def leave_out(names: list[str], run: Run) -> None:
+    """Say which properties are not compared, and which run is to blame for it."""
+    for name in names:
+        print(f"left out: {name}, of which {run.path} has no dump", file=sys.stderr)
 
 
 def check_same(one: Property, other: Property, run: Run, second: Run) -> None:

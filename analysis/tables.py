@@ -171,7 +171,7 @@ def make_table(runs: list[Finished], note: str) -> Table:
     first = runs[0].result
     groups = defaultdict(list)
     for run in runs:
-        groups[re.sub(r"--s\d+$", "", run.path.name)].append(run)
+        groups[without_seed(run.result["command"])].append(run)
     names = shown_scores(runs[0])
     rows = [make_row(distinct_seeds(group), names) for group in groups.values()]
     rows.sort(key=lambda row: (-row.learning, natural(row.label)))

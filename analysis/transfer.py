@@ -8,14 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from analysis.finished import Finished, Spread, find, in_short, options_of, read
+from analysis.seeds import half_width
 from analysis.text import aligned, markdown_table
 from tl.runs import Run
 
 # What a run and its twin may differ in; of the task options only how tasks are mixed is named.
 OF_THE_TASK = ("--task", "--data", "--seed")
-# 97.5% quantiles of Student's t for 1, 2, ... degrees of freedom: with few seeds a standard error
-# is a guess itself. Beyond the list its last value is a little too strict.
-QUANTILES = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
 Key = tuple[object, ...]
 
 
@@ -23,8 +21,8 @@ Key = tuple[object, ...]
 class Transfer:
     """One member of multi-task runs, against runs of that task alone with the same options.
 
-    `gain` is the mean over seeds of (together − alone), seed by seed; `error` its standard error,
-    None for one seed.
+    `gain` is the mean over seeds of (together − alone), seed by seed; `error` its standard error
+    and `half` half of its 95% interval, both None for one seed.
     """
 
     data: str
@@ -36,15 +34,13 @@ class Transfer:
     together: Spread
     gain: float
     error: float | None
+    half: float | None
     seeds: tuple[int, ...]
 
     @property
     def verdict(self) -> str:
         """What the gain says; it is clear if its 95% interval (Student's t) leaves out zero."""
-        if self.error is None:
-            return "no clear transfer"
-        quantile = QUANTILES[min(len(self.seeds) - 2, len(QUANTILES) - 1)]
-        if abs(self.gain) <= quantile * self.error:
+        if self.half is None or abs(self.gain) <= self.half:
             return "no clear transfer"
         return "positive transfer" if self.gain > 0 else "negative transfer"
 
@@ -124,11 +120,13 @@ def _transfer(
     alone = [one.result["scores"][one.split][metric] for one, _ in pairs]
     together = [many.result["scores"][many.split][f"{task}/{metric}"] for _, many in pairs]
     gains = np.subtract(together, alone)
-    error = float(gains.std(ddof=1) / np.sqrt(len(gains))) if len(gains) > 1 else None
+    several = len(gains) > 1
+    error = float(gains.std(ddof=1) / np.sqrt(len(gains))) if several else None
+    half = float(half_width(gains)) if several else None
     seeds = tuple(sorted(one.result["seed"] for one, _ in pairs))
     return Transfer(
         data, task, strategy, mixed, metric, Spread.of(alone), Spread.of(together),
-        float(gains.mean()), error, seeds,
+        float(gains.mean()), error, half, seeds,
     )  # fmt: skip
 
 

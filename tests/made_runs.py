@@ -67,7 +67,7 @@ def made_texts(folder, seed=0, moved=True, **run):
     return found
 
 
-def made_others(found, column="topic", split="test", n=90):
+def made_others(found, column="topic", split="test", n=90, name="news", **about):
     """Add states of texts of other data to a run: those of all weights have the label."""
     labels = np.arange(n) % 3
     for offset, weights in enumerate(("trained", "pretrained", "random")):
@@ -75,10 +75,10 @@ def made_others(found, column="topic", split="test", n=90):
         states[..., :3] += 5 * np.eye(3)[labels][:, None]
         half = states.astype(np.float16)
         write_arrays(
-            found.arrays("texts", f"news-{split}", weights),
+            found.arrays("texts", f"{name}-{split}", weights),
             {"ids": np.arange(n).astype(str), "mean": half, "first": half,
              "labels": np.array(["Business", "Sports", "World"])[labels],
-             "column": np.array(column)},
+             "column": np.array(column), **about},
         )  # fmt: skip
     return found
 

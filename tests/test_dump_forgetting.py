@@ -8,6 +8,7 @@ from tiny import sentiment_records, tagged_records, write_jsonl, write_splits
 import eval
 from tl.data.newsroom import SIZES, newsroom
 from tl.dumps.forgetting import fresh
+from tl.dumps.outputs import BATCH_SIZE
 
 PAIRS = [
     {"text_1": f"the {a} day", "text_2": f"a {b} day", "label": label}
@@ -84,10 +85,27 @@ def test_source_takes_texts_words_and_pairs(records, keys, dumping, tmp_path):
     folder = write_splits(tmp_path / "other", splits)
     dump(dumping, "source", "--data", str(folder))
     before, after = both(dumping, "source", "other-test")
-    assert {key.partition("/")[0] for key in after} - {"no_language_model"} == keys
+    about = {"no_language_model", "data", "data_name"}
+    assert {key.partition("/")[0] for key in after} - about == keys
+    assert str(after["data"]) == str(folder)
     assert all(key.endswith("/other test") for key in after if "/" in key)
     moving = "cosines/other test" if "cosines" in keys else "states/other test"
     assert not np.array_equal(before[moving], after[moving])
+
+
+def test_labelled_texts_are_cut_by_the_limit_and_words_by_their_number(
+    dumping, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("tl.dumps.knowledge.MOST_WORDS", 1)
+    for name, records in (("t", sentiment_records(40)), ("w", tagged_records(40))):
+        splits = {"train": records[:1], "validation": records[:1], "test": records}
+        folder = write_splits(tmp_path / name, splits)
+        dump(dumping, "source", "--data", str(folder), "--limit", "40", weights="trained")
+    n_texts = {}
+    for name in ("t", "w"):
+        with np.load(dumping.arrays("source", f"{name}-test")) as arrays:
+            n_texts[name] = len(set(arrays[f"items/{name} test"]))
+    assert n_texts == {"t": 40, "w": BATCH_SIZE}
 
 
 def test_grades_of_pairs(dumping, tmp_path):

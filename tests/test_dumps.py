@@ -7,6 +7,8 @@ from running import refused_by, trained
 from tiny import tiny_backbone, write_splits
 
 import eval
+from analysis.others import other_data
+from analysis.states import text_properties
 from tl import trained as runs_of
 from tl.data.encode import encode_words
 from tl.dumps import DUMPS, attention, hidden
@@ -131,6 +133,7 @@ def test_words_with_what_is_known_of_them(dumping, tmp_path):
     assert eval.main([*command, "trained,pretrained"]) == 0
     with np.load(dumping.arrays("words", "trees-test")) as file:
         found = dict(file)
+    assert (str(found["data"]), str(found["data_name"])) == (str(path), "trees")
     assert found["forms"].tolist() == ["good", "day", "unheardofword", "day"]
     assert found["ids"].tolist() == ["0", "0", "1", "1"]
     assert found["words"].tolist() == [0, 1, 0, 1]
@@ -200,10 +203,11 @@ def test_a_tagger_is_asked_for_the_topic_of_texts(tagger, news):
     assert eval.main([*command, "--weights", ",".join(WEIGHTS), "--limit", "7"]) == 0
     found = {}
     for weights in WEIGHTS:
-        with np.load(tagger.arrays("texts", "news-test", weights)) as arrays:
+        with np.load(tagger.arrays("texts", "news--topic-test", weights)) as arrays:
             found[weights] = dict(arrays)
     for arrays in found.values():
-        assert arrays.keys() == {"ids", "mean", "first", "labels", "column"}
+        own = {"ids", "mean", "first", "labels", "column"}
+        assert arrays.keys() == own | {"data", "data_name"}
         assert arrays["ids"].tolist() == [f"n{i}" for i in range(7)]
         assert arrays["labels"].tolist() == [record["topic"] for record in NEWS[:7]]
         assert str(arrays["column"]) == "topic"
@@ -221,11 +225,33 @@ def test_a_tagger_is_asked_for_the_topic_of_texts(tagger, news):
             )
 
 
+def test_data_of_the_hub_are_found_again_whatever_they_are_called(dumping, monkeypatch):
+    """Two columns of one data set stand side by side, and no name makes a directory."""
+    records = [{**record, "label": "ab"[i % 2]} for i, record in enumerate(NEWS)]
+    splits = {"train": records[:2], "validation": records[:2], "test": records}
+    monkeypatch.setattr("tl.data.hub.hub_splits", lambda name: (splits, []))
+    command = [str(dumping.path), "--weights", "trained,pretrained", "--data", "owner/short:en"]
+    for words in (["texts"], ["texts", "--texts.label", "topic"], ["source"]):
+        assert eval.main([*command, "--dump", *words]) == 0
+    found = {other.stem: other for other in other_data(dumping, "texts")}
+    one, topic = (found[f"owner--short--en{part}-test"] for part in ("", "--topic"))
+    assert (one.name, one.data, one.column) == ("owner/short:en", "owner/short:en", "label")
+    assert topic.options == "--texts.label topic --data owner/short:en --split test"
+    names = {prop.name for prop in text_properties(dumping, ("trained", "pretrained"))}
+    assert names >= {"label of owner/short:en", "topic, owner/short:en"}
+    assert "owner/short:en" in {other.name for other in other_data(dumping, "source")}
+    assert not any(path.is_dir() for path in dumping.path.glob("*/*"))
+
+
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
         ([], ["no column 'label'", "columns: id, text, topic", "--texts.label"]),
         (["--texts.label", "text", "--limit", "1"], ["first 1 texts", "one", "--limit"]),
+        (
+            ["--texts.label", "id"],
+            ["10 different 'id'", "10 texts of news-test", "columns: id, text"],
+        ),
         (["--texts.label", "topic", "--split", "dev"], ["--split dev", "train, validation, test"]),
     ],
 )

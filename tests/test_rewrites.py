@@ -83,6 +83,14 @@ def test_entities_of_rewritten_sentences_are_those_of_their_sources(tagger):
         assert len(found[f"{front}logits"]) == sum(n_words)
 
 
+def test_texts_of_one_label_have_no_gold_tags_though_their_records_do():
+    record = {"text": "Anna left", "label": "good", "tokens": ["Anna", "left"], "ner_tags": ["O"]}
+    task = SimpleNamespace(
+        dataset=SimpleNamespace(splits={"test": [record]}), texts=lambda split: (["Anna left"], [])
+    )
+    assert rewrites.texts_of(task, "test") == {"texts": rewrites.listed(["Anna left"])}
+
+
 def test_a_rewriter_whose_rewrites_are_all_refused(dumping, monkeypatch, capsys):
     monkeypatch.setattr(RuleRewriter, "rewrite", lambda self, text, k, seed: [Rewrite(text, "x")])
     parts = ["rules left no rewrite of 8 texts", "8 for unchanged", "another rewriter"]

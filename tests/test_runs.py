@@ -90,6 +90,11 @@ def test_arrays_are_read_back_under_their_names(tmp_path):
         np.testing.assert_array_equal(arrays["logits"], np.eye(2))
 
 
+def test_arrays_of_a_data_set_of_the_hub_lie_in_no_directory_of_their_own(run):
+    path = run.arrays("texts", "owner/news:en-test", "random")
+    assert path == run.path / "texts" / "owner--news--en-test--random.npz"
+
+
 def test_a_path_without_a_run_is_free(tmp_path):
     assert check_free(tmp_path / "new", overwrite=False) == Run(tmp_path / "new")
 

@@ -80,6 +80,11 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
         np.savez(file, **arrays)
 
 
+def file_name(name: str) -> str:
+    """A name that is one of a file: `owner/data:part` of the Hub becomes `owner--data--part`."""
+    return name.replace("/", "--").replace(":", "--")
+
+
 @dataclass(frozen=True)
 class Run:
     """A run directory and the names in it."""
@@ -135,7 +140,7 @@ class Run:
     def arrays(self, kind: str, split: str, weights: Weights = "trained") -> Path:
         """`predictions/test.npz`, `hidden/test.npz`, `hidden/test--pretrained.npz`, …"""
         mark = "" if weights == "trained" else f"--{weights}"
-        return self.path / kind / f"{split}{mark}.npz"
+        return self.path / kind / f"{file_name(split)}{mark}.npz"
 
     def require(self) -> None:
         """Raise ValueError if this is no run directory."""

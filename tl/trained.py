@@ -11,7 +11,7 @@ from tl.data.records import Dataset
 from tl.evaluate import evaluate
 from tl.metrics import Scores
 from tl.registry import STRATEGIES, options_of
-from tl.runs import Run, Weights, write_json
+from tl.runs import Run, Weights, file_name, write_json
 
 
 def config_of(run: Run) -> Config:
@@ -99,7 +99,7 @@ def score_ability(
     before, _ = evaluate(setup, examples, f"{split}, untrained")
     load_learned(run.learned, setup.model.learned(), setup.backbone_fingerprint)
     after, _ = evaluate(setup, examples, split)
-    path = run.path / "evaluations" / f"{dataset.name}-{split}.json"
+    path = run.path / "evaluations" / f"{file_name(dataset.name)}-{split}.json"
     path.parent.mkdir(exist_ok=True)
     found = {"of": of, "data": dataset.name, "split": split, "metric": setup.task.metric}
     write_json(path, found | {"before": before, "after": after})

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from scipy.special import entr
 
 from analysis import dumped
 from analysis.attention import bertviz_pages, figures, page
+from analysis.attention.heads import Attention, Heads
 from analysis.dumped import Arrays
 from analysis.finished import Asked, add_runs, asked
 from analysis.plotting import save
@@ -25,31 +26,6 @@ CAVEAT = (
     "did: other weights can give the same answer (arXiv 1902.10186), and what a layer adds around "
     "attention is not in it."
 )
-
-
-@dataclass(frozen=True)
-class Heads:
-    """What each head does on average over the real tokens of a text, and over texts: [L, h]."""
-
-    entropy: np.ndarray  # of the row of a token, in nats
-    distance: np.ndarray  # Σ weight · |i − j|, in tokens
-
-
-@dataclass(frozen=True)
-class Attention:
-    """The heads of one run before and after; `divergence` is that of their rows, [L, h].
-
-    Of a configuration with several seeds, all but `before` are means over them.
-    """
-
-    label: str
-    n_seeds: int
-    n_texts: int
-    n_tokens: int
-    uniform: float  # the entropy of a head that looks everywhere alike
-    before: Heads
-    after: Heads
-    divergence: np.ndarray  # Jensen-Shannon, in nats: from 0 to log 2
 
 
 def compute(label: str, before: Arrays, after: Arrays) -> Attention:
@@ -214,12 +190,14 @@ def run(arguments: argparse.Namespace) -> None:
     out = given.out
     found = [mean(seeds) for seeds in described_runs(given)]
     written = [out / "attention.png", out / "attention.json"]
-    drawn = figures.heads(found[0]) if len(found) == 1 else figures.overview(found)
+    about = given.about
+    drawn = figures.heads(found[0], about) if len(found) == 1 else figures.overview(found, about)
     save(drawn, written[0])
     write_json(written[1], [numbers(one) for one in found])
     if single:
         maps = read(given.runs[0], given.split)
-        written += views(out, (found[0].label, *maps), arguments.example, arguments.bertviz)
+        label = f"{about}: {found[0].label}"
+        written += views(out, (label, *maps), arguments.example, arguments.bertviz)
     print("\n\n".join(map(words, found)))
     print(f"wrote {', '.join(map(str, written))}")
 

@@ -1,7 +1,6 @@
 """The figures: all heads in numbers, one text in maps."""
 
 from textwrap import fill, shorten
-from typing import Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,6 +8,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from analysis.attention.heads import Attention
 from analysis.plotting import (
     BLUE,
     GREY,
@@ -16,6 +16,7 @@ from analysis.plotting import (
     OF_BEFORE,
     ORANGE,
     colors_of,
+    headline,
     label_end,
     label_ends,
     styled,
@@ -28,31 +29,17 @@ MOST_TOKENS = 28  # whose labels can be read where a figure is 1300 pixels wide
 NOT_WHY = "Weights say what is mixed, not why the model answers as it does."
 
 
-class Heads(Protocol):
-    entropy: np.ndarray
-    distance: np.ndarray
-
-
-class Attention(Protocol):
-    """What is drawn of one run."""
-
-    label: str
-    n_seeds: int
-    uniform: float
-    before: Heads
-    after: Heads
-    divergence: np.ndarray
-
-
 @styled
-def heads(run: Attention) -> Figure:
+def heads(run: Attention, about: str) -> Figure:
     """Every head of one configuration: its change; entropy and distance over the layers."""
     n_layers, n_heads = run.divergence.shape
     tall = max(1.6, 0.28 * n_layers)
     result = Figure(figsize=(max(4.2, 0.38 * n_heads + 1.4) + 0.6, tall + 5.2))
     top, middle, bottom = result.subplots(3, 1, height_ratios=(tall, 1.9, 1.9))
     draw_divergence(top, run.divergence, float(run.divergence.max()) or 1.0)
-    top.set_title(f"{run.label}\nJensen-Shannon divergence, before and after, nats", fontsize=8)
+    top.set_title(
+        f"{about}: {run.label}\nJensen-Shannon divergence, before and after, nats", fontsize=8
+    )
     draw_layers(middle, run.before.entropy, run.after.entropy)
     middle.plot((1, n_layers), [run.uniform] * 2, color=GREY, linewidth=0.8, linestyle=":")
     label_end(middle, n_layers, run.uniform, "looking\neverywhere", GREY)
@@ -64,13 +51,13 @@ def heads(run: Attention) -> Figure:
 
 
 @styled
-def overview(runs: list[Attention]) -> Figure:
+def overview(runs: list[Attention], about: str) -> Figure:
     """Configurations beside each other: change, entropy and distance, the mean over the heads."""
     n_layers = len(runs[0].divergence)
     result = Figure(figsize=(13.0, 3.8))
     many = max(run.n_seeds for run in runs)
     over = f" and {many} seeds" if many > 1 else ""
-    result.suptitle(f"Where heads look: mean over the heads of a layer{over}", x=0.01, ha="left")
+    headline(result, f"{about}: where heads look, mean over the heads of a layer{over}")
     change, entropy, distance = result.subplots(1, 3)
     change.set_title("divergence (Jensen-Shannon), nats")
     entropy.set_title("entropy of a row, nats")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.calibration.bins import N_BINS, Scheme, assign
+from analysis.calibration.errors import bins_of_two
 
 N_DRAWS = 500
 
@@ -82,7 +83,7 @@ def debiased_interval(
     confidence: np.ndarray, right: np.ndarray, n_bins: int = N_BINS,
     n_draws: int = N_DRAWS, seed: int = 0,
 ) -> tuple[float, float]:  # fmt: skip
-    """The 95% bootstrap interval of the debiased L2 error, in bins of equal mass.
+    """The 95% bootstrap interval of the debiased L2 error, in bins of equal mass (`bins_of_two`).
 
     Percentiles of the squared error, less what resampling adds to it once more: a resample's truth
     is the sample, whose own gaps hold chance already. Without that, as with percentiles of the
@@ -91,12 +92,15 @@ def debiased_interval(
     Args:
         confidence: [n].
         right: [n].
-        n_bins: cut once; resampled answers stay in their bins.
+        n_bins: at most; cut once, resampled answers stay in their bins.
         n_draws: number of resamples.
         seed: where chance comes from.
+
+    Returns:
+        both ends; NaN for one answer.
     """
     chance = np.random.default_rng(seed)
-    index = assign(confidence, n_bins, "mass")
+    index = assign(confidence, bins_of_two(len(confidence), n_bins), "mass")
     gaps, right = right - confidence, np.asarray(right, dtype=float)
     _, added = _squares(index, gaps, right)
     found = []

@@ -1,9 +1,7 @@
 """Are the probabilities honest? Errors, chance, maps that mend them; strategies side by side."""
 
 import argparse
-import re
 import sys
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +9,10 @@ import numpy as np
 from analysis.calibration import compare, compare_report, figure, page, predictions, words
 from analysis.calibration.bins import N_BINS
 from analysis.calibration.predictions import HALF, Predictions
-from analysis.finished import Finished, find_finished, labels_of, read
+from analysis.finished import Finished, find_finished, out_folder, read, scored_split
 from analysis.plain import plain
 from analysis.plotting import save
-from analysis.tables import distinct_seeds
+from analysis.seeds import together
 from tl.runs import Run, write_json
 
 NEEDS: dict[str, tuple[str, ...]] = {}  # dumps of eval.py: training wrote the predictions
@@ -36,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--bins", type=int, default=N_BINS, metavar="N", help="default %(default)s")
     parser.add_argument("--member", help="of multi-task runs: which task (default for one: each)")
-    parser.add_argument("--against", metavar="LABEL", help="of several: whom to compare with")
+    compare.add_against(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -47,12 +45,14 @@ def run(arguments: argparse.Namespace) -> None:
         run_several(runs, arguments)
         return
     (one,) = runs
-    split = scored(one, arguments.split)
+    if arguments.against is not None:
+        compare.choose([read(one).result["strategy"]], arguments.against)  # refuses one run alone
+    split = arguments.split or scored_split(one.read_result())
     known = predictions.members(one, split)
     for member in known if arguments.member is None else (arguments.member,):
         test, calibration = load(one, arguments, member)
         found = page.compute(title(one, member), test, calibration, arguments.bins)
-        out = arguments.out or one.path / "analysis"
+        out = out_folder([one.path], arguments.out)
         name = "calibration" if member is None else f"calibration-{member}"
         save(figure.figure(found), out / f"{name}.png")
         text = words.sentence(found)
@@ -72,12 +72,6 @@ def chosen(paths: list[Path]) -> list[Run]:
     return find_finished(paths)
 
 
-def scored(run: Run, split: str | None) -> str:
-    """The split that is scored."""
-    own = "test" if "test" in run.read_result()["scores"] else "validation"
-    return own if split is None else split
-
-
 def load(
     run: Run, arguments: argparse.Namespace, member: str | None
 ) -> tuple[Predictions, Predictions]:
@@ -87,7 +81,7 @@ def load(
     best epoch was chosen there, once among a few, which flatters it a little; half of test knows
     of no choice at all, and tells how much that matters.
     """
-    split = scored(run, arguments.split)
+    split = arguments.split or scored_split(run.read_result())
     fitted = arguments.calibrate_on or (HALF if split == "validation" else "validation")
     whole = predictions.read(run, split, member)
     if fitted == HALF:
@@ -106,14 +100,12 @@ def title(run: Run, member: str | None) -> str:
 
 def run_several(runs: list[Run], arguments: argparse.Namespace) -> None:
     """Compare configurations over their seeds."""
-    if arguments.out is None:
-        raise ValueError(f"{len(runs)} runs are compared: say where to write with --out DIR")
-    by_name: dict[str, list[Finished]] = defaultdict(list)
-    for one in runs:
-        by_name[re.sub(r"--s\d+$", "", one.path.name)].append(read(one))
-    sorted_runs = [distinct_seeds(some) for some in by_name.values()]
-    names = labels_of([some[0].result | {"seed": 0} for some in sorted_runs])
+    finished = [read(one) for one in runs]
+    by_name = together([one.result for one in finished])
+    names = list(by_name)
+    sorted_runs = [[finished[place] for place in places] for places in by_name.values()]
     against = compare.choose(names, arguments.against)
+    out = out_folder([one.path for one in runs], arguments.out)
     loaded = [
         [load(Run(one.path), arguments, arguments.member) for one in some] for some in sorted_runs
     ]
@@ -129,11 +121,11 @@ def run_several(runs: list[Run], arguments: argparse.Namespace) -> None:
     first, (test, calibration) = sorted_runs[0][0].result, loaded[0][0]
     head = f"{arguments.member or first['task']} on {first['data_name']}"
     found = compare.compute(head, test.split, calibration.split, groups, against)
-    save(compare_report.figure(found), arguments.out / "calibration.png")
+    save(compare_report.figure(found), out / "calibration.png")
     text = compare_report.sentence(found)
-    write_json(arguments.out / "calibration.json", plain(found) | {"sentence": text})
+    write_json(out / "calibration.json", plain(found) | {"sentence": text})
     print(f"{compare_report.tables(found)}\n\n{text}")
-    print(f"wrote {arguments.out / 'calibration.png'} and calibration.json")
+    print(f"wrote {out / 'calibration.png'} and calibration.json")
 
 
 def refuse_other_tests(

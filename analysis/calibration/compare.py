@@ -1,5 +1,6 @@
 """Strategies side by side: who is calibrated worse, by pairs of runs with one seed."""
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,8 +40,8 @@ class Difference:
     label: str
     measure: str
     seeds: tuple[int, ...]
-    mean: float
-    low: float | None  # 95% t-interval; None for one seed
+    mean: float  # NaN where no seed has a number of both
+    low: float | None  # 95% t-interval; None for one seed, or where one differs infinitely
     high: float | None
     p_value: float | None  # of the paired t-test, by Holm for as many groups as are compared
 
@@ -112,6 +113,16 @@ def pooled(tables: Sequence[Table]) -> Table:
     return Table(edges, upper, count.astype(int), sums / count, hits / count, low, high)
 
 
+def add_against(parser: argparse.ArgumentParser) -> None:
+    """Add the option that `choose` reads."""
+    parser.add_argument(
+        "--against",
+        metavar="LABEL",
+        help="of several configurations, whom the others are compared with, by the name that is "
+        'printed, such as "lora (r 4)" (default: "full", else the first)',
+    )
+
+
 def choose(labels: Sequence[str], against: str | None) -> str:
     """Whom the others are compared with: whom one names, else "full", else the first.
 
@@ -162,6 +173,8 @@ def _differences(others: Sequence[Group], base: Group, measure: str) -> list[Dif
 def paired(one: Group, base: Group, measure: str) -> Difference:
     """The mean difference over the seeds that both have, with its 95% t-interval.
 
+    A seed is left out where one of them has no such number (see `Confidences.debiased_l2`).
+
     Raises:
         ValueError: if they have no seed in common.
     """
@@ -177,13 +190,15 @@ def paired(one: Group, base: Group, measure: str) -> Difference:
             for s in seeds
         ]
     )
-    mean, n = float(gaps.mean()), len(gaps)
-    if n == 1:
-        return Difference(one.label, measure, tuple(seeds), mean, None, None, None)
+    known = ~np.isnan(gaps)
+    seeds, gaps = tuple(s for s, has in zip(seeds, known, strict=True) if has), gaps[known]
+    mean, n = float(gaps.mean()) if len(gaps) else np.nan, len(gaps)
+    if n < 2 or not np.isfinite(mean):
+        return Difference(one.label, measure, seeds, mean, None, None, None)
     error = float(gaps.std(ddof=1) / np.sqrt(n))
     half = float(half_width(gaps))
     p = float(2 * stdtr(n - 1, -abs(mean) / error)) if error > 0 else float(mean == 0)
-    return Difference(one.label, measure, tuple(seeds), mean, mean - half, mean + half, p)
+    return Difference(one.label, measure, seeds, mean, mean - half, mean + half, p)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -6,8 +6,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.calibration.compare import DECIDES, MENDED, Comparison, Difference, Group
-from analysis.calibration.words import by_chance, short
+from analysis.calibration.words import by_chance, cell, short
 from analysis.plotting import GREY, INK, PALE, SILVER, colors_of, in_lines, label_ends, styled
+from analysis.seeds import n_seeds
 from analysis.text import aligned
 
 SHOWN = {
@@ -38,12 +39,16 @@ def sentence(found: Comparison) -> str:
 def _verdict(found: Comparison, group: Group) -> str:
     raw, mended, nll = (found.difference(group.label, n) for n in (DECIDES, MENDED, "nll"))
     base = next(one for one in found.groups if one.label == found.against)
+    if not raw.seeds:
+        return (
+            f"Whether {group.label} calibrates otherwise than {found.against} is unknown: no seed "
+            "has two answers or more of both."
+        )
     own, other = (
         np.mean([one.values[DECIDES][one.seeds.index(s)] for s in raw.seeds])
         for one in (group, base)
     )
-    seeds = f"{len(raw.seeds)} seed{'s' * (len(raw.seeds) > 1)}"
-    numbers = f"{short(own)} against {short(other)}, {_interval(raw)}, {seeds}"
+    numbers = f"{short(own)} against {short(other)}, {_interval(raw)}, {n_seeds(len(raw.seeds))}"
     if raw.p_value is None:
         return f"{group.label} and {found.against}: {numbers}: one seed gives no verdict."
     left = "a difference is left" if mended.is_shown else "no difference is shown"
@@ -77,14 +82,20 @@ def tables(found: Comparison) -> str:
     for one in found.differences:
         interval = "-" if one.low is None else f"[{short(one.low)}, {short(one.high)}]"
         p = "-" if one.p_value is None else by_chance(one.p_value)
-        numbers = [str(len(one.seeds)), SHOWN[one.measure], short(one.mean), interval, p]
+        numbers = [str(len(one.seeds)), SHOWN[one.measure], cell(one.mean), interval, p]
         parts.append([one.label, *numbers])
     return f"{aligned(rows)}\n\n{aligned(parts)}"
 
 
 def _spread(values: np.ndarray) -> str:
-    deviation = f" ± {short(float(values.std(ddof=1)))}" if len(values) > 1 else ""
-    return short(float(values.mean())) + deviation
+    """`.048 ± .003`; `-` where no seed has a number, and how many have one where not all do."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return "-"
+    spread = len(known) > 1 and np.isfinite(known).all()
+    deviation = f" ± {short(float(known.std(ddof=1)))}" if spread else ""
+    of = "" if len(known) == len(values) else f" ({n_seeds(len(known))})"
+    return f"{short(float(known.mean()))}{deviation}{of}"
 
 
 @styled
@@ -140,7 +151,9 @@ def plot_errors(
         if chance:
             axes.barh(y, group.chance.mean(), 0.8, color=PALE)
         for name, (mark, shift, color, fill) in zip((before, after), MARKS, strict=True):
-            values = group.values[name]
+            values = group.values[name][~np.isnan(group.values[name])]
+            if not len(values):
+                continue
             axes.plot(values, np.full(len(values), y + shift), mark, color=color, fillstyle=fill)
             axes.plot([values.mean()] * 2, [y + shift - 0.13, y + shift + 0.13], color=color)
     axes.set_yticks(places, [in_lines(group.label) for group in found.groups])

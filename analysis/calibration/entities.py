@@ -1,5 +1,6 @@
 """How sure a tagger is of each entity that it names, and whether it is right."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +31,7 @@ class Entities:
     n_unknown: int  # named entities left out: the word behind them was cut off, or has no tag
 
 
-def spans(tags: list[str]) -> list[Span]:
+def spans(tags: Sequence[str]) -> list[Span]:
     """The entities of a sentence in strict IOB2: what does not begin with B- is none."""
     found, start = [], None
     for i, tag in enumerate([*tags, "O"]):

@@ -29,7 +29,9 @@ def debiased_error(table: Table) -> float:
 
         √max(0, Σ_b (n_b/n)·((acc_b − conf_b)² − acc_b(1 − acc_b)/(n_b − 1)))
 
-    A bin of one answer says nothing of its own variance and is left out; NaN where all are.
+    A bin of one answer says nothing of its own variance and is left out; NaN where all are. So that
+    the error is of all answers, also where there are few, bins are of equal mass and as many as
+    `bins_of_two` says; only ties can leave a bin of one then.
     """
     kept = table.count > 1
     if not kept.any():
@@ -37,6 +39,11 @@ def debiased_error(table: Table) -> float:
     count, accuracy = table.count[kept], table.accuracy[kept]
     squares = table.gap[kept] ** 2 - accuracy * (1 - accuracy) / (count - 1)
     return float(np.sqrt(max(0.0, np.average(squares, weights=count))))
+
+
+def bins_of_two(n: int, n_bins: int) -> int:
+    """At most n_bins, and so few that n answers make two or more for each bin of equal mass."""
+    return max(1, min(n_bins, n // 2))
 
 
 def classwise_error(

@@ -21,7 +21,7 @@ class Confidences:
     ece: Against  # bins of equal width
     ece_mass: Against  # bins of equal mass
     mce: float
-    debiased_l2: float  # bins of equal mass
+    debiased_l2: float  # `bins_of_two`, of equal mass; NaN for one answer, as its interval is
     debiased_interval: tuple[float, float]
 
 
@@ -46,6 +46,7 @@ def judge_confidences(confidence: np.ndarray, right: np.ndarray, n_bins: int) ->
         n_bins: of the tables.
     """
     width, mass = (reliability_table(confidence, right, n_bins, s) for s in ("width", "mass"))
+    twos = errors.bins_of_two(len(confidence), n_bins)
     null, null_mass = (chance.null_errors(confidence, n_bins, s) for s in ("width", "mass"))
     return Confidences(
         n=len(confidence),
@@ -56,7 +57,7 @@ def judge_confidences(confidence: np.ndarray, right: np.ndarray, n_bins: int) ->
         ece=Against.of(errors.expected_error(width), null),
         ece_mass=Against.of(errors.expected_error(mass), null_mass),
         mce=errors.largest_error(width),
-        debiased_l2=errors.debiased_error(mass),
+        debiased_l2=errors.debiased_error(reliability_table(confidence, right, twos, "mass")),
         debiased_interval=chance.debiased_interval(confidence, right, n_bins),
     )
 

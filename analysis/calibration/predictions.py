@@ -1,14 +1,19 @@
 """What a run said of a split, read and checked; and which examples may teach a map."""
 
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from analysis import dumped
+from analysis.finished import OtherTaskError
 from tl.runs import Run
 
 HALF = "half"
+SAME = 1e-3  # by how much logits of one example may differ from batch to batch
+SHIFTS = 20  # other examples with which each is compared
 TASKS = ("classification", "ner", "multitask")  # of which some members may write texts
 
 
@@ -47,7 +52,7 @@ def members(run: Run, split: str) -> tuple[str | None, ...]:
     keys = list(dumped.load(_file(run, split))) if task in TASKS else []
     found = tuple(dict.fromkeys(k.partition("/")[0] for k in keys if k.endswith("/logits")))
     if not found and "logits" not in keys:
-        raise ValueError(
+        raise OtherTaskError(
             f"{run.path} is a run of {task}: it writes texts, and has no probabilities of "
             f"classes. Calibration is asked of {', '.join(TASKS)}"
         )
@@ -99,11 +104,11 @@ def _sentences(arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
     Several sentences may share an id, and one whose words all lie beyond the limit has no row.
     """
-    ids, words = arrays["ids"], arrays["words"]
+    ids, words, example_ids = arrays["ids"], arrays["words"], arrays["example_ids"]
     starts = np.concatenate([[True], (ids[1:] != ids[:-1]) | (words[1:] <= words[:-1])])
     lengths, place = [], -1
     for id in ids[starts]:
-        place = next(i for i in range(place + 1, len(ids)) if arrays["example_ids"][i] == id)
+        place = next(i for i in range(place + 1, len(example_ids)) if example_ids[i] == id)
         lengths.append(arrays["n_words"][place])
     return np.cumsum(starts) - 1, np.array(lengths)
 
@@ -153,22 +158,53 @@ def divide(found: Predictions, seed: int = 0) -> tuple[Predictions, Predictions]
 
 
 def refuse_shared(calibration: Predictions, test: Predictions) -> None:
-    """Raise ValueError if an example stands in both.
+    """Raise ValueError if examples stand in both.
 
     Splits are often numbered from 0 each, so that an id alone says little: an example is known by
-    its id, its label and, to the last bit, its logits.
+    its id, its label and its logits, but for what another batch changes in their last digits. Other
+    examples can be as near, of two classes and a sure model: more must be near than by chance.
     """
-    known = set(_keys(test))
-    shared = [key[0] for key in _keys(calibration) if key in known]
-    if shared:
+    one, other = _same_keys(calibration, test)
+    near = _near(calibration.logits[one], test.logits[other])
+    shared = np.unique(one[near])
+    by_chance = len(one) * _near_by_chance(calibration, test, one, other)
+    if len(shared) > by_chance + 3 * np.sqrt(by_chance):  # a count strays by its root
         raise ValueError(
             f"{len(shared)} of {len(calibration.ids)} rows of {calibration.split} are also in "
-            f"{test.split}, the first is {str(shared[0])!r}; what a map is fitted on cannot judge "
-            f"it. Give another split with --calibrate-on, or --calibrate-on {HALF}"
+            f"{test.split}, the first is {str(calibration.ids[shared[0]])!r}; what a map is fitted "
+            "on cannot judge it. Give another split with --calibrate-on, or "
+            f"--calibrate-on {HALF}"
         )
 
 
-def _keys(found: Predictions) -> list[tuple]:
+def _same_keys(calibration: Predictions, test: Predictions) -> np.ndarray:
+    """All pairs of rows of equal id, word and label, sorted by label: [2, pairs] rows of both."""
+    places = defaultdict(list)
+    for row, key in enumerate(_keys(test)):
+        places[key].append(row)
+    pairs = [(i, j) for i, key in enumerate(_keys(calibration)) for j in places.get(key, ())]
+    rows = np.array(pairs, dtype=int).reshape(-1, 2).T
+    return rows[:, np.argsort(calibration.labels[rows[0]], kind="stable")]
+
+
+def _keys(found: Predictions) -> Iterator[tuple]:
     words = found.words if found.tagged else np.zeros(len(found.ids), dtype=int)
-    columns = found.ids.tolist(), words.tolist(), found.labels.tolist(), found.logits
-    return [(id, w, y, z.tobytes()) for id, w, y, z in zip(*columns, strict=True)]
+    return zip(found.ids.tolist(), words.tolist(), found.labels.tolist(), strict=True)
+
+
+def _near(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Which rows of logits are equal but for rounding; [pairs, c] each, to [pairs]."""
+    return np.isclose(one, other, rtol=SAME, atol=SAME).all(axis=1)
+
+
+def _near_by_chance(
+    calibration: Predictions, test: Predictions, one: np.ndarray, other: np.ndarray
+) -> float:
+    """The share of pairs with near logits among some of one label, but of different examples."""
+    n_near, n_pairs = 0, 0
+    for shift in range(1, SHIFTS + 1):
+        moved = np.roll(other, shift)
+        apart = (calibration.labels[one] == test.labels[moved]) & (moved != other)
+        n_near += _near(calibration.logits[one[apart]], test.logits[moved[apart]]).sum()
+        n_pairs += apart.sum()
+    return n_near / n_pairs if n_pairs else 0.0

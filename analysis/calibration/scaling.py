@@ -11,6 +11,7 @@ from analysis.calibration.scores import one_hot
 
 T_BOUNDS = (0.01, 100.0)
 BOUND = 100.0  # of weights and biases
+FLAT = 1e-6  # a slope of the loss that is none
 
 
 @dataclass(frozen=True)
@@ -126,15 +127,21 @@ def _minimum(
     """Where a convex loss is least inside the bounds, and whether that is at one of them.
 
     Raises:
-        ValueError: if the search did not end.
+        ValueError: if the search did not end where the loss is least.
     """
     options = {"maxiter": 10_000, "maxfun": 100_000, "ftol": 1e-14, "gtol": 1e-9}
     found = minimize(
         loss, start, jac=True, method="L-BFGS-B", bounds=[(-BOUND, BOUND)] * len(start),
         options=options,
     )  # fmt: skip
-    if not np.isfinite(found.fun):
-        raise ValueError(f"the fit did not end: {found.message}")
+    # Where rounding allows no lower loss, a search fails too; then nothing slopes any more.
+    slopes = found.x - np.clip(found.x - found.jac, -BOUND, BOUND)
+    if not np.isfinite(found.fun) or not (found.success or np.abs(slopes).max() < FLAT):
+        raise ValueError(
+            f"no map can be fitted to these logits, the search for its parameters did not end "
+            f"({found.message.strip()}); logits of thousands come from a training that diverged: "
+            "train again with a smaller --lr"
+        )
     # A loss of nothing: all is right already, and larger weights would still be surer.
     at_bound = found.fun < 1e-9 or (np.abs(found.x) >= BOUND * (1 - 1e-9)).any()
     return found.x, bool(at_bound)

@@ -8,10 +8,17 @@ from analysis.text import aligned
 
 
 def short(number: float) -> str:
-    """`.048`, `1.204`, `-.016`, `infinite`."""
+    """`.048`, `1.204`, `-.016`, `infinite`, `unknown`."""
+    if math.isnan(number):
+        return "unknown"
     if math.isinf(number):
         return "infinite"
     return f"{number:.3f}".replace("0.", ".", 1) if abs(number) < 1 else f"{number:.3f}"
+
+
+def cell(number: float) -> str:
+    """As `short`, for tables: `-` where there is no number."""
+    return "-" if math.isnan(number) else short(number)
 
 
 def by_chance(p_value: float) -> str:
@@ -38,7 +45,6 @@ def _what(page: Calibration) -> str:
 
 def _honesty(page: Calibration) -> str:
     found = page.answers(page.ways[0])
-    low, high = found.debiased_interval
     excess = found.confidence - found.accuracy
     verdict = "which chance alone explains" if found.ece.is_chance else "which is no chance"
     few = (
@@ -52,9 +58,16 @@ def _honesty(page: Calibration) -> str:
         f"by {short(abs(excess))} in the mean. The ECE is {short(ece.value)}, {verdict}: a "
         f"calibrated model with these confidences shows {short(ece.expected)} on average, and more "
         f"than {short(ece.upper)} once in twenty times ({by_chance(ece.p_value)}). Without what "
-        f"chance adds, the L2 error is {short(found.debiased_l2)} [{short(low)}, {short(high)}]."
-        f"{few}"
+        f"chance adds, the L2 error is {_debiased(found)}.{few}"
     )
+
+
+def _debiased(found: Confidences) -> str:
+    """The debiased L2 error with its interval."""
+    if math.isnan(found.debiased_l2):
+        return "unknown: of one answer alone nobody can say what chance adds"
+    low, high = found.debiased_interval
+    return f"{short(found.debiased_l2)} [{short(low)}, {short(high)}]"
 
 
 def _mended(page: Calibration) -> str:
@@ -104,7 +117,7 @@ def errors(found: Confidences) -> list[str]:
         found.accuracy, found.confidence, found.ece.value, found.ece.upper, found.ece.p_value,
         found.ece_mass.value, found.ece_mass.upper, found.mce, found.debiased_l2,
     ]  # fmt: skip
-    return [str(found.n), *map(short, numbers)]
+    return [str(found.n), *map(cell, numbers)]
 
 
 def tables(page: Calibration) -> str:
@@ -118,7 +131,7 @@ def tables(page: Calibration) -> str:
         head = ["type", "true", "named", "precision", "95%", "confidence", "recall"]
         kinds = [
             [k.name, str(k.n_true), str(k.n_named), short(k.precision),
-             f"{short(k.low)}-{short(k.high)}", short(k.confidence), short(k.recall)]
+             f"{short(k.low)}-{short(k.high)}", short(k.confidence), cell(k.recall)]
             for k in page.kinds
         ]  # fmt: skip
         blocks.append([head, *kinds])

@@ -1,13 +1,15 @@
 """What adaptation taught and what it cost: knowledge of a run's own texts and of others."""
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import asdict
 
 from analysis import dumped
 from analysis.dumped import Arrays
-from analysis.finished import add_runs, asked
+from analysis.finished import Asked, add_runs, asked
 from analysis.forgetting.figure import figure
-from analysis.forgetting.gains import ROLES, Change, Forgetting, compute
+from analysis.forgetting.gains import ROLES, Change, Forgetting, compute, other_texts
+from analysis.others import ABOUT, other_data
 from analysis.plotting import save
 from analysis.seeds import named, together
 from analysis.text import aligned
@@ -84,19 +86,39 @@ def load(run: Run, split: str) -> tuple[Arrays, Arrays]:
     """All that was dumped of a run before and after, other data with it."""
     both = ("pretrained", "trained")
     before, after = dumped.read(run, "forgetting", split, both, "own", "domain")
-    names = {p.stem.removesuffix("--pretrained") for p in (run.path / "source").glob("*.npz")}
-    for name in sorted(names):
-        others = dumped.read(run, "source", name, both)
-        before, after = before | others[0], after | others[1]
-    return before, after
+    for other in other_data(run, "source"):
+        old, new = dumped.read(run, "source", other.stem, both, options=other.options)
+        before, after = before | old, after | new
+    return tuple({key: some[key] for key in some if key not in ABOUT} for some in (before, after))
+
+
+def configurations(given: Asked) -> Iterator[tuple[str, dict[int, tuple[Arrays, Arrays]]]]:
+    """What was dumped of each seed of each configuration.
+
+    Raises:
+        ValueError: if a dump is missing, or a group that several configurations have is not of the
+            same texts in all of them.
+    """
+    known: Arrays = {}
+    whose: dict[str, str] = {}  # by the names of arrays: who had it first
+    for name, places in together(given.results).items():
+        dumps = {given.results[i]["seed"]: load(given.runs[i], given.split) for i in places}
+        _, after = next(iter(dumps.values()))
+        # Each group has labels, grades or losses beside its states, whose width is the model's.
+        own = {key: x for key, x in after.items() if "/" in key and not key.startswith("states/")}
+        both = [{key: some[key] for key in known.keys() & own.keys()} for some in (known, own)]
+        if odd := other_texts(*both):
+            raise ValueError(
+                f"{odd} is not that of the same texts in the runs of {whose[odd]} and {name}; dump "
+                "both with the same options of eval.py"
+            )
+        known, whose = own | known, dict.fromkeys(own, name) | whose
+        yield name, dumps
 
 
 def run(arguments: argparse.Namespace) -> None:
     given = asked(arguments)
-    results = []
-    for name, places in together(given.results).items():
-        dumps = {given.results[i]["seed"]: load(given.runs[i], given.split) for i in places}
-        results.append(compute(name, dumps))
+    results = [compute(name, dumps) for name, dumps in configurations(given)]
     save(figure(results, given.about), given.out / "forgetting.png")
     numbers = [
         {"run": r.label, "seeds": r.seeds, "missing": r.missing, "words": words(r),

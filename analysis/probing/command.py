@@ -33,12 +33,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     given = asked(arguments)
-    found = [
-        compute(prop, shown, os.cpu_count())
-        for prop, shown in compared(given.runs, given.split, tuple(WEIGHTS))
-    ]
-    save(figure(found, ", ".join(together(given.results))), given.out / "probing.png")
+    found, refused = [], []
+    for prop, shown in compared(given.runs, given.split, tuple(WEIGHTS)):
+        try:
+            found.append(compute(prop, shown, os.cpu_count()))
+        except ValueError as error:
+            refused.append(f"{prop.name}: {error}")
+    if not found:
+        raise ValueError("; ".join(refused))
+    title = f"{given.about}: {', '.join(together(given.results))}"
+    save(figure(found, title), given.out / "probing.png")
     write_json(given.out / "probing.json", numbers(found))
+    for reason in refused:
+        print(f"left out: {reason}")
     tables = "\n\n".join(map(table, found))
     print(f"{tables}\n\n{carried(found)}\n\n{paragraph(found)}")
     print(f"wrote {given.out / 'probing.png'} and probing.json")

@@ -91,7 +91,10 @@ def cut(examples: np.ndarray, generator: np.random.Generator) -> Parts:
     """
     names = generator.permutation(np.unique(examples))
     if len(names) < FEWEST:
-        raise ValueError(f"{len(names)} examples are too few for a probe; give {FEWEST} or more")
+        raise ValueError(
+            f"{len(names)} examples are too few for a probe; give {FEWEST} or more: write the dump "
+            "again with a larger --limit, or of more data"
+        )
     n_test = round(TESTED * len(names))
     n_held = round(HELD_OUT * (len(names) - n_test))
     train = ~np.isin(examples, names[:n_test])
@@ -114,7 +117,7 @@ def compute(prop: Property, shown: Shown, n_workers: int = 1) -> Probed:
     parts = cut(prop.examples, generator)
     seen = np.bincount(prop.labels[parts.train], minlength=len(prop.label_names))
     if np.count_nonzero(seen) < 2:
-        raise ValueError(f"{prop.name}: one class only, {prop.label_names[seen.argmax()]!r}")
+        raise ValueError(f"one class only, {prop.label_names[seen.argmax()]!r}")
     has_types = prop.types is not None
     control = probe.control_labels(prop.types, prop.labels, generator) if has_types else None
     order = generator.permutation(np.flatnonzero(parts.train))

@@ -3,8 +3,8 @@
 import argparse
 from dataclasses import asdict
 
-from analysis.calibration.compare import choose
-from analysis.finished import add_runs, asked
+from analysis.calibration.compare import add_against, choose
+from analysis.finished import OtherTaskError, add_runs, asked
 from analysis.plotting import save
 from analysis.robustness.counts import Estimate
 from analysis.robustness.dump import Failure, read
@@ -145,17 +145,14 @@ def check(run: Run) -> None:
     """Raise ValueError for a run of a task whose texts are not rewritten."""
     task = run.read_result()["task"]
     if task not in TASKS:
-        raise ValueError(f"{run.path}: robustness is measured for {', '.join(TASKS)}, not {task}")
+        raise OtherTaskError(
+            f"{run.path}: robustness is measured for {', '.join(TASKS)}, not {task}"
+        )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_runs(parser)
-    parser.add_argument(
-        "--against",
-        metavar="LABEL",
-        help='of several configurations, whom the others are compared with (default: "full", else '
-        "the first)",
-    )
+    add_against(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.calibration.bins import softmax as probabilities
+from analysis.calibration.entities import spans
 from analysis.seeds import interval
 
 
@@ -75,12 +77,16 @@ class Sampled:
         low, high = interval(self.values, known, n_claims)
         return float(low), float(high)
 
-    def estimate(self) -> Estimate:
-        """The mean over seeds; its interval is for other texts and for other seeds."""
+    def estimate(self, least: float = 0.0) -> Estimate:
+        """The mean over seeds; its interval is for other texts and for other seeds.
+
+        Both ends lie within what is possible, from `least` (-1 for a difference) to 1.
+        """
         ends = self.interval()
         if ends is None:
             return Estimate(None, None, None, ())
-        return Estimate(float(self.values.mean()), *ends, tuple(self.values.tolist()))
+        low, high = np.clip(ends, least, 1.0).tolist()
+        return Estimate(float(self.values.mean()), low, high, tuple(self.values.tolist()))
 
 
 @dataclass(frozen=True)
@@ -120,12 +126,6 @@ class Counts:
 def per_text(source: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
     """Sum values of rewrites by their source text, [n]."""
     return np.bincount(source, weights=values, minlength=n)
-
-
-def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Softmax over the last axis in float64."""
-    odds = np.exp(logits.astype(float) - logits.max(axis=-1, keepdims=True))
-    return odds / odds.sum(axis=-1, keepdims=True)
 
 
 def of_labels(
@@ -197,17 +197,6 @@ class Sentence:
     def answers(self) -> Counter:
         """The predicted entities as words and type."""
         return Counter((self.words[start:end], kind) for start, end, kind in spans(self.predicted))
-
-
-def spans(tags: tuple[str, ...]) -> list[tuple[int, int, str]]:
-    """Entities of IOB2 tags, strictly: first word, word behind the last, type."""
-    found: list[tuple[int, int, str]] = []
-    for i, tag in enumerate(tags):
-        if tag.startswith("B-"):
-            found.append((i, i + 1, tag[2:]))
-        elif found and found[-1][1] == i and tag == f"I-{found[-1][2]}":
-            found[-1] = (found[-1][0], i + 1, tag[2:])
-    return found
 
 
 def of_entities(

@@ -1,6 +1,5 @@
 """The figure of robustness: scores on texts and on their rewrites, kind by kind."""
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -89,8 +88,7 @@ def point(
     if len(estimate.seeds) > 1:
         heights = [row + 0.27] * len(estimate.seeds)
         axes.plot(estimate.seeds, heights, "|", color=color, alpha=0.6, markersize=4)
-    ends = np.clip([estimate.low, estimate.high], 0, 1)  # Student's t does not know of shares
-    axes.plot(ends, [row, row], color=color, linewidth=1.2)
+    axes.plot([estimate.low, estimate.high], [row, row], color=color, linewidth=1.2)
     axes.plot(estimate.value, row, "o", color=color)
     change = "" if drop is None or drop.value is None else f" ({short(-drop.value, '+')})"
     axes.annotate(

@@ -107,7 +107,7 @@ def compute(label: str, dumps: dict[int, Dump]) -> Robustness:
         n_without=n - len(np.unique(dump.source)),
         n_rewrites=n_rewrites,
         n_missing=n * dump.k - n_rewrites,
-        drop=_drop(counts, draws).estimate(),
+        drop=_drop(counts, draws).estimate(-1.0),
         kinds=dict(sorted(kinds.items(), key=lambda item: -(item[1].drop.value or 0))),
         rejected=dict(sorted(dump.rejected.items(), key=lambda item: -item[1])),
         failures=dump.failures,
@@ -133,7 +133,7 @@ def _of_kind(
         n=int(rows.sum()),
         harmful=None if ends is None else ends[0] > 0,
         unseen=float(dump.unseen[rows].mean()),
-        drop=drop.estimate(),
+        drop=drop.estimate(-1.0),
         **{part: _sampled(kinds, part, draws).estimate() for part in ("before", "after", "same")},
     )
 
@@ -188,4 +188,4 @@ def _difference(
     other = drops[against][[others.index(seed) for _, seed in pairs]]
     ends = (one - other).interval(n_claims)
     clear = ends is not None and not ends[0] <= 0 <= ends[1]
-    return Difference(label, against, tuple(pairs), (one - other).estimate(), clear)
+    return Difference(label, against, tuple(pairs), (one - other).estimate(-1.0), clear)

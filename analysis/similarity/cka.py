@@ -52,8 +52,13 @@ def cka(X: np.ndarray, Y: np.ndarray, *, debiased: bool = True) -> float:
     Returns:
         the similarity; nan where the rows of one side do not differ, or by no more than chance.
     """
-    if not (np.ptp(X, axis=0).any() and np.ptp(Y, axis=0).any()):
+    if all_equal(X) or all_equal(Y):
         return float("nan")
     hsic = hsic_unbiased if debiased else hsic_biased
-    norm = hsic(X, X) * hsic(Y, Y)
-    return hsic(X, Y) / np.sqrt(norm) if norm > 0 else float("nan")
+    own, other = hsic(X, X), hsic(Y, Y)
+    return hsic(X, Y) / np.sqrt(own * other) if min(own, other) > 0 else float("nan")
+
+
+def all_equal(X: np.ndarray) -> bool:
+    """Whether the rows of [n, d] do not differ."""
+    return not np.ptp(X, axis=0).any()

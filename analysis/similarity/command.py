@@ -9,8 +9,8 @@ from analysis.plain import plain
 from analysis.plotting import save
 from analysis.seeds import named, together
 from analysis.similarity.figure import figure
-from analysis.similarity.moved import ByName, Ends, Similarity, compute
-from analysis.states import SEED, read_states
+from analysis.similarity.moved import Bias, ByName, Ends, Moved, Similarity, compute
+from analysis.states import SEED, Property, check_same, read_states
 from tl.runs import Weights, write_json
 
 POOLS = {"mean": "mean of the tokens", "first": "first token", "word_states": "words"}
@@ -20,25 +20,55 @@ NEEDS = {"hidden": ("trained", "pretrained")}  # dumps of eval.py
 
 def sentence(found: Similarity) -> str:
     """What moved, in words."""
-    last = len(found.bias.biased) - 1
     parts = [f"Before against after adaptation ({found.pool}, {found.n_examples:,} examples):"]
     for name, moved in found.moved.items():
-        values, who = moved.mean, named(name, len(moved.each))
-        low = int(np.nanargmin(values))
-        if values[low] > 1 - 1e-9:
-            parts.append(f"{who} moved nothing, every layer is as it was.")
-            continue
-        parts.append(
-            f"{who} moved layer {low} most (CKA {values[low]:.3f}), the last to "
-            f"{values[last]:.3f}{since(values)}."
-        )
-    bias = found.bias
-    parts.append(
-        f"With the examples of {bias.run} shuffled, so that nothing is shared, the biased form "
-        f"still says {bias.shuffled_biased[last]:.3f} of the last layer, the debiased one "
-        f"{bias.shuffled_debiased[last]:.3f}."
-    )
+        parts += [moved_in_words(named(name, len(moved.each)), moved), *gone_in_words(moved)]
+    parts += bias_in_words(found.bias)
     return " ".join(parts + (ends_in_words(found.ends) if found.ends is not None else []))
+
+
+def moved_in_words(who: str, moved: Moved) -> str:
+    """Which layers a configuration moved, of those that can be compared."""
+    values = moved.mean
+    known = np.flatnonzero(~np.isnan(values))
+    if not len(known):
+        return f"of {who} no layer can be compared."
+    low = int(known[values[known].argmin()])
+    if values[low] > 1 - 1e-9:
+        if len(known) == len(values):
+            return f"{who} moved nothing, every layer is as it was."
+        return f"{who} left every layer that can be compared as it was."
+    last = "" if np.isnan(values[-1]) else f", the last to {values[-1]:.3f}{since(values)}"
+    return f"{who} moved layer {low} most (CKA {values[low]:.3f}){last}."
+
+
+def gone_in_words(moved: Moved) -> list[str]:
+    """The layers that have no similarity, and why; nothing where all have one."""
+    parts = []
+    for layer in np.flatnonzero(np.isnan(moved.mean)):
+        collapsed, n = int(moved.collapsed[:, layer].sum()), len(moved.each)
+        seeds = f" in {collapsed} of {n} seeds" if n > 1 else ""
+        parts.append(
+            f"Its layer {layer} has collapsed{seeds}: all its states are equal."
+            if collapsed
+            else f"Its layer {layer} cannot be compared: states are equal before adaptation, or "
+            "differ by no more than chance."
+        )
+    return parts
+
+
+def bias_in_words(bias: Bias) -> list[str]:
+    """What the biased form says of examples that are shuffled, in the last layer that has any."""
+    known = np.flatnonzero(~np.isnan(bias.shuffled_biased + bias.shuffled_debiased))
+    if not len(known):
+        return []
+    layer, last = int(known[-1]), len(bias.biased) - 1
+    where = "the last layer" if layer == last else f"layer {layer}"
+    return [
+        f"With the examples of {bias.run} shuffled, so that nothing is shared, the biased form "
+        f"still says {bias.shuffled_biased[layer]:.3f} of {where}, the debiased one "
+        f"{bias.shuffled_debiased[layer]:.3f}."
+    ]
 
 
 def since(values: np.ndarray, limit: float = 0.95) -> str:
@@ -68,6 +98,7 @@ def numbers(found: Similarity) -> dict:
     moved = {
         name: {
             "seeds": one.each,
+            "collapsed": one.collapsed,
             "mean": one.mean,
             "half_of_interval": one.half if len(one.each) > 1 else None,
         }
@@ -88,7 +119,8 @@ def collect(given: Asked, pool: str) -> tuple[ByName, ByName]:
     """The states of runs before and after adaptation; FEWEST to MOST_ROWS of each.
 
     Raises:
-        ValueError: if a dump is missing, of few rows, or they are of different examples.
+        ValueError: if a dump is missing, of few rows, or they are of different examples or began
+            with different models.
     """
     weights: tuple[Weights, ...] = ("trained", "pretrained")
     before: ByName = {}
@@ -97,12 +129,9 @@ def collect(given: Asked, pool: str) -> tuple[ByName, ByName]:
     for name, places in together(given.results).items():
         for run in (given.runs[place] for place in places):
             ids, states = read_states(run, "hidden", given.split, weights, pool)
-            known = ids if known is None else known
-            if not np.array_equal(ids, known):
-                raise ValueError(
-                    f"{run.path} and {given.runs[0].path} have dumps of other examples; give runs "
-                    "on one data set, dumped with one --limit"
-                )
+            own = Property("hidden states", (), np.empty(0), ids, None, states)
+            known = (own, run) if known is None else known
+            check_same(known[0], own, known[1], run)
             n = len(states["trained"])
             if n < FEWEST:
                 raise ValueError(

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.plotting import COLORS, GREY, INK, SILVER, label_ends, styled
+from analysis.plotting import GREY, INK, SILVER, colors_of, label_ends, styled
 from analysis.similarity.moved import Ends, Map, Similarity
 
 WIDE = 34  # letters of a label
@@ -38,18 +38,21 @@ def plot_moved(axes: Axes, found: Similarity) -> None:
         ("shuffled, biased", bias.shuffled_biased, GREY, ":"),
         ("shuffled, debiased", bias.shuffled_debiased, INK, ":"),
     ]
-    for (name, moved), color in zip(found.moved.items(), COLORS, strict=False):
+    colors = colors_of(found.moved)
+    for name, moved in found.moved.items():
+        color = colors[name]
         curves.append((name, moved.mean, color, "-"))
         axes.fill_between(
             x, moved.mean - moved.half, moved.mean + moved.half, color=color, alpha=0.15,
             linewidth=0,
         )  # fmt: skip
-    ends = {}
+    ends, lowest = {}, 0.0
     for name, values, color, style in curves:
         axes.plot(x, values, style, marker="o", color=color, clip_on=False)
-        ends[name] = (values[-1], color)
+        known = values[~np.isnan(values)]  # a layer that has collapsed has no similarity
+        if len(known):
+            ends[name], lowest = (known[-1], color), min(lowest, known.min())
     of = "\n(grey: the first run)" if found.ends is not None else ""
-    lowest = min(0, *(np.nanmin(values) for _, values, _, _ in curves))
     axes.set(title=f"before against after{of}", ylim=(lowest, 1), xlim=(0, x[-1]))
     axes.set(xlabel="layer (0: embeddings)", ylabel="CKA")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -6,7 +6,7 @@ from itertools import combinations, combinations_with_replacement
 import numpy as np
 
 from analysis.seeds import half_width
-from analysis.similarity.cka import cka
+from analysis.similarity.cka import all_equal, cka
 from analysis.states import BEFORE, SEED
 
 ByName = dict[str, list[np.ndarray]]  # a configuration -> states of each seed, [n, L + 1, d]
@@ -16,7 +16,8 @@ ByName = dict[str, list[np.ndarray]]  # a configuration -> states of each seed, 
 class Moved:
     """How alike each layer is before and after adaptation, for each seed of a configuration."""
 
-    each: np.ndarray  # [seeds, L + 1], debiased
+    each: np.ndarray  # [seeds, L + 1], debiased; nan: see `cka`
+    collapsed: np.ndarray  # [seeds, L + 1] bool: states that differed before are equal after
 
     @property
     def mean(self) -> np.ndarray:
@@ -87,15 +88,22 @@ def compute(pool: str, before: ByName, after: ByName) -> Similarity:
     """
     name = next(iter(after))
     old, new = before[name][0], after[name][0]
-    moved = {
-        run: Moved(np.array([layers(*both) for both in zip(before[run], states, strict=True)]))
-        for run, states in after.items()
-    }
+    moved = {run: _moved(before[run], states) for run, states in after.items()}
     n_runs = sum(map(len, after.values()))
     return Similarity(
         pool, len(old), moved, bias(name, old, new), layer_map(before, after),
         ends(after) if n_runs > 1 else None,
     )  # fmt: skip
+
+
+def _moved(before: list[np.ndarray], after: list[np.ndarray]) -> Moved:
+    """Of the seeds of one configuration."""
+    pairs = list(zip(before, after, strict=True))
+    collapsed = [
+        [all_equal(new[:, i]) and not all_equal(old[:, i]) for i in range(new.shape[1])]
+        for old, new in pairs
+    ]
+    return Moved(np.array([layers(*pair) for pair in pairs]), np.array(collapsed))
 
 
 def layers(one: np.ndarray, other: np.ndarray, debiased: bool = True) -> np.ndarray:

@@ -8,25 +8,25 @@ from tiny import save_model, save_tagged
 
 import eval
 from analysis import __main__ as command_line
-from analysis.abilities import Ability, Adapter, compute, report, scored_elsewhere, words
+from analysis.abilities import SCORES, Ability, Adapter, compute, report, scored_elsewhere, words
 from analysis.finished import Finished
+from tl.runs import write_json
 
 
 def adapter(specialised, general):
     abilities = (
-        Ability("specialised", "wnut17", "f1", *specialised),
-        Ability("general", "terra", "accuracy", 0.9, 0.1),  # not the score that decides
-        Ability("general", "terra", "f1_macro", *general),
+        Ability("specialised", "wnut17", "f1", *specialised, decides=True),
+        Ability("general", "terra", "accuracy", 0.9, 0.1, decides=False),
+        Ability("general", "terra", "f1_macro", *general, decides=True),
     )
-    metrics = {"specialised": "f1", "general": "f1_macro"}
-    return Adapter("lora", 1000, {"rank": "8"}, abilities, metrics)
+    return Adapter("lora", 1000, {"rank": "8"}, abilities)
 
 
 def test_changes_are_absolute_and_relative():
-    one = Ability("general", "d", "f1", 0.4, 0.5)
+    one = Ability("general", "d", "f1", 0.4, 0.5, decides=True)
     assert one.absolute == pytest.approx(0.1)
     assert one.relative == pytest.approx(0.25)
-    assert Ability("general", "d", "f1", 0.0, 0.5).relative is None
+    assert Ability("general", "d", "f1", 0.0, 0.5, decides=True).relative is None
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,29 @@ def test_changes_are_absolute_and_relative():
 )
 def test_the_verdict_is_that_of_the_deciding_scores(specialised, general, verdict):
     assert verdict in words(adapter(specialised, general))
+
+
+@pytest.mark.parametrize(
+    ("labels", "verdict"), [(0.8, "kept the other ability"), (0.1, "at the cost of the other")]
+)
+def test_each_evaluation_decides_by_its_own_score(labels, verdict, tmp_path):
+    """What was lost of labels counts, whatever another evaluation beside it is scored by."""
+    result = {
+        "task": "instruction", "metric": "f1", "data_name": "wnut17", "strategy": "lora",
+        "model": "gpt2", "trainable_parameters": 9,
+        "scores_before": {"test": dict.fromkeys(SCORES["f1"], 0.1)},
+        "scores": {"test": dict.fromkeys(SCORES["f1"], 0.5)},
+    }  # fmt: skip
+    write_json(tmp_path / "config.json", {"strategy_options": {}})
+    for data, metric, before, after in (("a", "f1_macro", 0.8, labels), ("b", "f1", 0.5, 0.5)):
+        scores = {when: dict.fromkeys(SCORES[metric], value)
+                  for when, value in (("before", before), ("after", after))}  # fmt: skip
+        other = {"data": data, "metric": metric} | scores
+        write_json(tmp_path / "evaluations" / f"{data}.json", other)
+    text = words(compute(Finished(tmp_path, result, "cpu")))
+    assert f"the general ability (a, f1_macro) went from 0.800 to {labels:.3f}" in text
+    assert "the general ability (b, f1) went from 0.500 to 0.500" in text
+    assert verdict in text
 
 
 def test_the_report_has_shapes_changes_and_words():

@@ -126,7 +126,7 @@ def test_layers_of_a_rollout_are_multiplied_in_their_order():
 
 def test_the_figures_show_every_head_and_every_token():
     found = attention.compute("run", dumped(0), dumped(1))
-    drawn = attention_figures.heads(found)
+    drawn = attention_figures.heads(found, "ner, wnut17")
     numbers = [f"{value:.2f}".removeprefix("0") for value in found.divergence.ravel()]
     assert [text.get_text() for text in drawn.axes[0].texts] == numbers
     tokens, maps = attention.real(dumped(0), 1)
@@ -146,14 +146,16 @@ def test_figures_of_a_long_text_are_no_larger_and_no_text_is_cut():
     assert "Of 120 tokens the first 28 are drawn" in rolled.get_supxlabel()
     maps = attention_figures.maps("lora", tokens, *[np.broadcast_to(rows, (2, 12, n, n))] * 2)
     assert "… (120 tokens)" in maps.get_supxlabel()
-    heads = attention_figures.heads(attention.compute("lora (r 8)", dumped(0), dumped(1)))
+    heads = attention_figures.heads(
+        attention.compute("lora (r 8)", dumped(0), dumped(1)), "ner, wnut17"
+    )
     for drawn in (rolled, maps, heads):
         assert texts_outside(drawn) == []
 
 
 def test_before_is_seen_where_a_configuration_equals_it():
     found = attention.compute("feature_extraction", dumped(0), dumped(0))
-    _, entropy, _ = attention_figures.overview([found, found]).axes
+    _, entropy, _ = attention_figures.overview([found, found], "ner, wnut17").axes
     _, before, after = entropy.lines
     np.testing.assert_array_equal(before.get_ydata(), after.get_ydata())
     assert before.get_zorder() > after.get_zorder()
@@ -201,7 +203,7 @@ def test_strategies_side_by_side(tmp_path):
 
 def test_the_overview_has_a_line_for_each_configuration():
     found = attention.compute("run", dumped(0), dumped(1))
-    change, entropy, _ = attention_figures.overview([found, found]).axes
+    change, entropy, _ = attention_figures.overview([found, found], "ner, wnut17").axes
     np.testing.assert_allclose(change.lines[0].get_ydata(), found.divergence.mean(axis=1))
     shown = {text.get_text() for text in entropy.texts}
     assert shown == {"run", "before", "looking everywhere"}

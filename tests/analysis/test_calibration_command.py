@@ -11,10 +11,11 @@ from drawn import texts_outside
 from scipy import stats
 
 from analysis import __main__ as command_line
-from analysis.calibration import command, compare, page, words
+from analysis.calibration import command, compare, compare_report, page, words
 from analysis.calibration.bins import reliability_table, softmax
 from analysis.calibration.compare import Group
 from analysis.calibration.compare_report import figure, sentence
+from analysis.calibration.predictions import Predictions
 from analysis.plotting import colors_of
 from tl.runs import Run, write_arrays, write_json
 
@@ -167,6 +168,19 @@ def test_strategies_are_compared_in_pairs_of_one_seed(tmp_path, capsys):
     np.testing.assert_allclose([one["low"], one["high"]], theirs.confidence_interval(0.95))
 
 
+def test_seeds_are_known_by_their_command_lines_whatever_directories_are_called(tmp_path):
+    paths = []
+    for strategy in ("full", "lora"):
+        for seed in (1, 0):
+            made = write_run(tmp_path / "made", strategy, seed)
+            paths.append(made.rename(tmp_path / f"{strategy[0]}{seed}"))
+    assert main(*paths, "--out", tmp_path / "out") == 0
+    found = numbers(tmp_path / "out")["groups"]
+    assert [(group["label"], group["seeds"]) for group in found] == [
+        ("full", [0, 1]), ("lora", [0, 1]),
+    ]  # fmt: skip
+
+
 def grouped(label, l2, seeds, learning=1):
     values = dict.fromkeys(compare.MEASURES, np.zeros(len(seeds))) | {"debiased_l2": np.array(l2)}
     table = reliability_table(np.array([0.5]), np.array([1]))
@@ -209,6 +223,45 @@ def test_the_verdict_needs_evidence(values, verdict):
     assert verdict in sentence(compare.compute("x", "test", "validation", [other, base], "full"))
 
 
+def test_a_run_without_an_error_takes_it_from_no_other():
+    nan, base = np.nan, grouped("full", [0.03, 0.041, 0.05], [0, 1, 2], learning=9)
+    others = [grouped("lora", [0.3, nan, 0.31], [0, 1, 2]), grouped("ia3", [nan] * 3, [0, 1, 2])]
+    found = compare.compute("x", "test", "validation", [base, *others], "full")
+    lora, ia3 = (found.difference(name, "debiased_l2") for name in ("lora", "ia3"))
+    assert (lora.seeds, ia3.seeds) == ((0, 2), ())
+    assert lora.mean == pytest.approx((0.27 + 0.26) / 2)
+    assert lora.is_shown
+    text = sentence(found)
+    assert "lora calibrates worse than full (.305 against .040, +.265" in text
+    assert "Whether ia3 calibrates otherwise than full is unknown" in text
+    shown = compare_report.tables(found)
+    assert ".305 ± .007 (2 seeds)" in shown
+    assert "nan" not in text + shown
+    compare_report.figure(found).draw_without_rendering()
+
+
+def test_an_infinite_difference_has_no_interval():
+    base, one = (grouped(name, [0.1, 0.2], [0, 1]) for name in ("full", "lora"))
+    one.values["nll"] = np.array([math.inf, 0.1])
+    found = compare.paired(one, base, "nll")
+    assert (found.mean, found.low, found.p_value) == (math.inf, None, None)
+
+
+def test_few_answers_have_an_error_and_one_alone_has_none(tmp_path, capsys):
+    few = {"validation": labelled_arrays(300, 0), "test": labelled_arrays(10, 7)}
+    assert main(write_run(tmp_path / "few", arrays=few)) == 0
+    shown = capsys.readouterr().out.partition("\nwrote")[0]
+    assert "nan" not in shown
+    assert "L2 error is ." in shown
+    z, names = np.array([[1.0, 0.0, 0.0]]), tuple(NAMES)
+    one = Predictions("test", np.array(["x"]), np.array([0]), z, names)
+    calibration = loaded(tmp_path / "few" / "minilm--lora--0a0b0c0d--s0")[1]
+    found = page.compute("a run", one, calibration, 15)
+    assert "the L2 error is unknown" in words.sentence(found)
+    assert "nan" not in words.sentence(found) + words.tables(found)
+    assert words.errors(found.ways[0].judged.top)[-1] == "-"
+
+
 def test_holm_multiplies_by_how_many_are_left():
     np.testing.assert_allclose(compare.holm([0.04, 0.01, 0.03]), [0.06, 0.03, 0.06])
     assert compare.holm([0.9, 0.8]) == [1.0, 1.0]
@@ -234,7 +287,8 @@ def test_bad_input_is_answered_in_words(tmp_path, capsys):
         ([path, "--split", "train"], "eval.py"),
         ([path, "--calibrate-on", "test"], "400 of 400 rows of test are also in test"),
         ([path, "--member", "ner"], "leave out --member"),
-        ([path, other], "say where to write with --out"),
+        ([path, "--against", "full"], "a comparison takes two"),
+        ([path, other], "several runs: say with --out"),
         ([path, other, "--out", tmp_path, "--against", "ia3"], "there are"),
         ([path, elsewhere, "--out", tmp_path], "have other examples in test"),
         ([path, write_run(tmp_path / "a", seed=1), "--out", tmp_path], "of one configuration"),

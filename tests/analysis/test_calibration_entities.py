@@ -1,5 +1,7 @@
 """Predictions of a split, read and checked; the entities in them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -110,6 +112,16 @@ def test_sentences_are_told_apart_also_where_ids_are_equal(tmp_path):
     np.testing.assert_array_equal(found.n_words, [1, 2, 1])
 
 
+def test_sentences_beyond_the_limit_have_no_row_wherever_they_stand(tmp_path):
+    arrays = sentence_arrays([["B-PER", "O"]]) | {
+        "ids": np.array(["c", "c"]),
+        "example_ids": np.array(["a", "b", "c"]),
+        "n_words": np.array([5, 6, 2]),
+    }
+    found = read(a_run(tmp_path, arrays), "test")
+    np.testing.assert_array_equal(found.n_words, [2])
+
+
 def test_c20_an_example_of_both_splits_is_refused():
     test, other = labelled(50), labelled(50, "validation", seed=1)
     refuse_shared(other, test)  # equal ids, "0" to "49", but other examples
@@ -125,6 +137,32 @@ def test_c20_an_example_of_both_splits_is_refused():
         refuse_shared(mixed, test)
     with pytest.raises(ValueError, match="--calibrate-on half"):
         refuse_shared(test, test)
+
+
+def test_c20_an_example_is_known_in_another_batch_too():
+    test = labelled(50)
+    moved = replace(test, split="validation", logits=np.nextafter(test.logits, np.inf))
+    with pytest.raises(ValueError, match="50 of 50 rows of validation are also in test"):
+        refuse_shared(moved, test)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.1])
+def test_c20_a_sure_model_makes_other_examples_alike_but_not_the_same(spread):
+    """Of two classes, logits of hundreds of examples are near each other, whatever their ids."""
+    chance = np.random.default_rng(0)
+    both = []
+    for split in ("validation", "test"):
+        labels = chance.integers(2, size=1000)
+        margin = 4 + spread * chance.normal(size=(1000, 1))
+        logits = margin * (2 * np.eye(2)[labels] - 1)
+        both.append(Predictions(split, np.arange(1000).astype(str), labels, logits, ("a", "b")))
+    refuse_shared(*both)
+    shared = np.arange(1000) < 50
+    half = replace(both[0], logits=np.where(shared[:, None], both[1].logits, both[0].logits))
+    half = replace(half, labels=np.where(shared, both[1].labels, both[0].labels))
+    if spread:
+        with pytest.raises(ValueError, match="rows of validation are also in test"):
+            refuse_shared(half, both[1])
 
 
 def test_halves_share_nothing_and_have_the_same_labels():

@@ -22,6 +22,7 @@ from analysis.calibration.errors import (
     largest_error,
     squared_error,
 )
+from analysis.calibration.judge import judge_confidences
 from analysis.calibration.selective import select
 
 LEVELS = np.repeat([0.55, 0.65, 0.75, 0.85, 0.95], 1000)
@@ -141,6 +142,18 @@ def test_c9_no_answers_have_no_error_and_few_answers_have_one():
         few = reliability_table(np.array([0.6, 0.8]), np.array([1, 1]), 15, scheme)
         assert expected_error(few) == pytest.approx(0.3)
         assert np.isnan(debiased_error(few))
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 16, 29])
+def test_the_debiased_error_of_few_answers_is_of_all_of_them(n):
+    confidence, right = sample(n, 0)
+    found = judge_confidences(confidence, right, 15)
+    table = reliability_table(confidence, right, n // 2, "mass")
+    assert table.count.min() >= 2
+    assert table.count.sum() == n
+    assert found.debiased_l2 == debiased_error(table)
+    assert np.isfinite(found.debiased_interval).all()
+    assert len(found.mass.count) == min(n, 15)  # other errors take what was asked
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from analysis.calibration.bins import reliability_table, sigmoid, softmax
 from analysis.calibration.errors import expected_error
 from analysis.calibration.isotonic import fit_isotonic, pool_adjacent_violators
 from analysis.calibration.methods import METHODS, class_log_odds
-from analysis.calibration.scaling import fit_sigmoid, fit_temperature, fit_vector
+from analysis.calibration.scaling import _minimum, fit_sigmoid, fit_temperature, fit_vector
 from analysis.calibration.scores import negative_log_likelihood
 
 
@@ -95,6 +95,15 @@ def test_c14_isotonic_calibration_is_scikit_learns_with_ties_too():
     np.testing.assert_allclose(ours, theirs, atol=1e-12)
     assert ours.min() >= 0
     assert ours.max() <= 1
+
+
+def test_a_search_that_does_not_end_is_refused():
+    """The slope that is said here leads uphill, so that no step makes the loss smaller."""
+    with pytest.raises(ValueError, match="the search for its parameters did not end"):
+        _minimum(lambda x: (float((x**2).sum()), -2 * x), np.array([1.0, 2.0]))
+    found, at_bound = _minimum(lambda x: (float((x**2).sum()), 2 * x), np.array([1.0, 2.0]))
+    np.testing.assert_allclose(found, 0, atol=1e-6)
+    assert at_bound  # the least loss is 0
 
 
 WORLDS = {

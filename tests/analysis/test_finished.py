@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.finished import labels_of, out_folder
+from analysis.finished import labels_of, out_folder, refuse_other_data
+from tl.runs import Run
 
 
 def result(strategy, options="", seed=0):
@@ -31,6 +32,14 @@ def test_a_label_has_what_not_all_runs_share(results, labels):
 def test_equal_names_are_refused():
     with pytest.raises(ValueError, match="both called 'full'"):
         labels_of([result("full"), result("full")])
+
+
+def test_runs_of_another_task_or_data_set_are_refused():
+    runs, one = [Run(Path("a")), Run(Path("b"))], {"task": "ner", "data_name": "towns"}
+    refuse_other_data(runs, [one, dict(one)])
+    for other, said in (({"data_name": "news"}, "ner on news"), ({"task": "pos"}, "pos on towns")):
+        with pytest.raises(ValueError, match=f"a is of ner on towns, b of {said}; only runs of"):
+            refuse_other_data(runs, [one, one | other])
 
 
 def test_files_about_several_runs_need_a_place():

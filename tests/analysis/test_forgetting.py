@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from remembered import AFTER, BEFORE, arrays, write_run
+from running import refused_by
 from scipy.stats import spearmanr
 from sklearn.metrics import f1_score
 
@@ -143,9 +144,14 @@ def test_words_name_what_changed_and_why_there_is_no_language_model():
 
 def test_command_line_writes_picture_numbers_and_words(tmp_path, capsys):
     folder = write_run(tmp_path / "run")
-    write_arrays(Run(folder).arrays("source", "rte-test", "pretrained"),
-                 {"losses/rte": np.full(9, 3.0)})  # fmt: skip
-    write_arrays(Run(folder).arrays("source", "rte-test"), {"losses/rte": np.full(9, 4.0)})
+    about = {"data": np.array("pairs/rte"), "data_name": np.array("rte")}
+    for weights, loss, some in (
+        ("pretrained", 3.0, {}),
+        ("trained", 4.0, about),
+        ("random", 9, about),
+    ):
+        path = Run(folder).arrays("source", "rte-test", weights)
+        write_arrays(path, {"losses/rte": np.full(9, loss), **some})
     assert main(folder) == 0
     out = folder / "analysis"
     assert (out / "forgetting.png").read_bytes().startswith(b"\x89PNG")
@@ -156,6 +162,16 @@ def test_command_line_writes_picture_numbers_and_words(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert numbers["words"] in shown
     assert "Of the rest, it knows less: " in shown
+
+
+def test_a_missing_dump_of_other_data_is_asked_for_by_what_was_typed(tmp_path, capsys):
+    folder = write_run(tmp_path / "run")
+    about = {"data": np.array("my pairs/rte"), "data_name": np.array("rte")}
+    path = Run(folder).arrays("source", "rte-test", "random")
+    write_arrays(path, {"losses/rte": np.full(9, 3.0), **about})
+    refused_by(command_line.main, ["forgetting", str(folder)], capsys,
+               "has no source/rte-test--pretrained.npz",
+               "--dump source --data 'my pairs/rte' --split test --weights")  # fmt: skip
 
 
 def test_strategies_side_by_side(tmp_path):

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from remembered import AFTER, BEFORE, RESULT, arrays, write_run
+from running import refused_by
 from scipy.stats import ttest_1samp
 
 from analysis import __main__ as command_line
@@ -94,6 +95,27 @@ def test_command_line_takes_configurations_with_several_seeds(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "lora (mean of 2 seeds). Of what it was trained for" in shown
     assert aligned(found["overview"]) in shown
+
+
+def test_configurations_of_other_texts_are_refused(tmp_path, capsys):
+    """A group that one of them lacks is no fault: its place in the table stays empty."""
+
+    def run(name, dumps):
+        command = f"python train.py --task classification --strategy {name}"
+        return str(
+            write_run(tmp_path / name, RESULT | {"strategy": name, "command": command}, dumps)
+        )
+
+    few = [
+        {k: x[:60] if "emotion" in k else x for k, x in some.items()} for some in (BEFORE, AFTER)
+    ]
+    short = [{k: x for k, x in some.items() if "emotion" not in k} for some in (BEFORE, AFTER)]
+    whole, lacking, fewer = run("lora", (BEFORE, AFTER)), run("ia3", short), run("full", few)
+    words = ["forgetting", "--out", str(tmp_path / "out"), whole, lacking]
+    assert command_line.main(words) == 0
+    refused_by(command_line.main, [*words, fewer], capsys,
+               "items/emotion test is not that of the same texts in the runs of lora and full",
+               "the same options of eval.py")  # fmt: skip
 
 
 def test_labels_and_marks_of_many_panels_stay_inside():

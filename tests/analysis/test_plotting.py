@@ -37,3 +37,7 @@ def test_a_strategy_has_one_colour_in_every_order_and_no_two_share_one():
 def test_a_label_is_broken_before_what_is_in_parentheses():
     assert in_lines("lora") == "lora"
     assert in_lines("lora (train-size 200, epochs 3)") == "lora\n(train-size 200,\nepochs 3)"
+
+
+def test_where_no_label_is_none_is_moved():
+    assert moved_apart([], 1.0) == []

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from made_runs import made_run, made_texts, made_words
+from made_runs import made_others, made_run, made_texts, made_words
 from running import refused_by, trained
 
 import eval
@@ -163,6 +163,18 @@ def test_what_cannot_be_probed_is_refused(texts, tmp_path, capsys):
     unfinished = made_texts(tmp_path / "unfinished")
     unfinished.result.unlink()
     refused(unfinished.path, ("not finished",))
+
+
+def test_a_property_that_cannot_be_probed_stops_no_other(tmp_path, capsys):
+    run = made_others(made_texts(tmp_path / "run"), n=20)
+    assert command_line.main(["probing", str(run.path)]) == 0
+    shown = capsys.readouterr().out
+    assert "left out: topic, news: 20 examples are too few" in shown
+    numbers = json.loads((run.path / "analysis" / "probing.json").read_text(encoding="utf-8"))
+    assert len(numbers["properties"]) == 2
+    alone = made_others(made_others(made_run(tmp_path / "few"), n=20), name="more", n=9)
+    refused_by(command_line.main, ["probing", str(alone.path)], capsys,
+               "topic, more: 9 examples", "topic, news: 20 examples", "--limit")  # fmt: skip
 
 
 def test_too_few_examples_or_classes_are_refused():

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -149,6 +150,65 @@ def test_the_figure_has_a_curve_for_each_configuration_and_a_map(runs, seeds):
     assert shown == ["lora  1", "full  2", "frozen  3"]
 
 
+def with_constant(run, layer, *weights):
+    """The same run, whose layer is the same for all texts."""
+    for one in weights:
+        path = run.arrays("hidden", "test", one)
+        with np.load(path) as arrays:
+            old = dict(arrays)
+        old["mean"][:, layer] = 0.1
+        np.savez(path, **old)
+    return run
+
+
+def test_a_collapsed_layer_is_named_and_has_no_number(tmp_path, capsys):
+    run = with_constant(made_texts(tmp_path / "run", moved=False), -1, "trained")
+    assert command_line.main(["similarity", str(run.path)]) == 0
+    text = capsys.readouterr().out.partition("\nwrote")[0]
+    assert "lora left every layer that can be compared as it was." in text
+    assert "Its layer 2 has collapsed: all its states are equal." in text
+    assert "of layer 1, the debiased one" in text
+    assert "nan" not in text
+    assert "nothing, every" not in text
+    found = json.loads((run.path / "analysis" / "similarity.json").read_text(encoding="utf-8"))
+    assert found["before_against_after"]["lora"]["seeds"][0][2] is None
+    curves = similarity.figure(found_of([run]), "one run").axes[0]
+    assert "lora" in {text.get_text() for text in curves.texts}
+
+
+def test_a_layer_is_said_to_collapse_in_the_seeds_in_which_it_does(tmp_path):
+    runs = [of_seed(made_texts(tmp_path / f"{seed}"), seed) for seed in (0, 1)]
+    with_constant(runs[1], 0, "trained")
+    text = similarity.sentence(found_of(runs))
+    assert "lora (mean of 2 seeds) moved layer 2 most" in text
+    assert "Its layer 0 has collapsed in 1 of 2 seeds" in text
+
+
+def test_a_layer_that_was_constant_before_has_not_collapsed(tmp_path):
+    run = with_constant(made_texts(tmp_path / "run"), 0, "pretrained", "trained")
+    text = similarity.sentence(found_of([run]))
+    assert "lora moved layer 2 most" in text
+    assert "Its layer 0 cannot be compared: states are equal before adaptation" in text
+    assert "collapsed" not in text
+
+
+def test_without_a_layer_to_compare_there_is_no_number_at_all(tmp_path):
+    run = made_texts(tmp_path / "run")
+    for layer in range(3):
+        with_constant(run, layer, "trained")
+    found = found_of([run])
+    assert "lora no layer can be compared" in similarity.sentence(found)
+    assert "shuffled" not in similarity.sentence(found)
+    similarity.figure(found, "nothing")
+
+
+def test_more_configurations_than_colours_are_all_drawn(runs):
+    found = found_of([runs[0]])
+    many = replace(found, moved={f"s{i}": found.moved["lora"] for i in range(9)})
+    curves = similarity.figure(many, "nine").axes[0]
+    assert {text.get_text() for text in curves.texts} >= {f"s{i}" for i in range(9)}
+
+
 def test_command_line_of_one_run(runs, tmp_path, capsys):
     words = ["similarity", str(runs[0].path), "--states", "first", "--out", str(tmp_path)]
     assert command_line.main(words) == 0
@@ -156,6 +216,20 @@ def test_command_line_of_one_run(runs, tmp_path, capsys):
     numbers = json.loads((tmp_path / "similarity.json").read_text(encoding="utf-8"))
     assert numbers["sentence"] in capsys.readouterr().out
     assert numbers["map"]["rows"] == "before"
+
+
+def test_runs_of_other_data_are_refused_though_their_ids_are_equal(runs, tmp_path, capsys):
+    other = made_texts(tmp_path / "c", strategy="full")
+    words = ["similarity", str(runs[0].path), str(other.path), "--out", str(tmp_path)]
+    for weights in ("trained", "pretrained"):
+        path = other.arrays("hidden", "test", weights)
+        arrays = dict(np.load(path))
+        np.savez(path, **arrays | {"mean": arrays["mean"][::-1]})  # as if of other texts
+    refused_by(command_line.main, words, capsys, str(other.path), "begin with the same model")
+    result = json.loads(other.result.read_text(encoding="utf-8")) | {"data_name": "news"}
+    other.result.write_text(json.dumps(result), encoding="utf-8")
+    said = f"{runs[0].path} is of classification on reviews, {other.path} of classification on news"
+    refused_by(command_line.main, words, capsys, said, "one task and data set")
 
 
 def test_what_cannot_be_compared_is_refused(runs, tmp_path, capsys):

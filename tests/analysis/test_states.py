@@ -6,6 +6,7 @@ from made_runs import made_others, made_run, made_texts, made_words
 from running import refused_by
 
 from analysis import __main__ as command_line
+from analysis.others import other_data
 from analysis.states import BEFORE, RANDOM, compared, properties
 from tl.runs import WEIGHTS, write_arrays
 
@@ -35,6 +36,40 @@ def test_texts_of_other_data_are_properties_by_the_name_of_their_column(tmp_path
 def test_a_run_without_hidden_states_is_asked_for_other_texts_alone(tmp_path):
     run = made_others(made_run(tmp_path / "sums", task="summarization"))
     assert [prop.name for prop in properties(run, "test", ALL)] == ["topic, news"]
+
+
+@pytest.mark.parametrize("task", ["summarization", "multitask"])
+def test_states_of_a_task_without_labels_are_no_obstacle(task, tmp_path, capsys):
+    runs = [made_others(made_texts(tmp_path / f"r{seed}", task=task, seed=seed)) for seed in (0, 1)]
+    assert [prop.name for prop, _ in compared(runs, "test", ALL)] == ["topic, news"]
+    said = capsys.readouterr().err
+    assert said.splitlines() == [
+        f"left out: labels of reviews: a run of {task} has no one label for each text or word"
+    ]
+
+
+def test_labels_that_lack_their_states_are_named_with_the_command(tmp_path, capsys):
+    run = made_others(made_run(tmp_path / "run"))
+    assert len(list(compared([run], "test", ALL))) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("left out: labels of reviews: ")
+    assert said.endswith(f"python eval.py {run.path} --dump hidden --split test "
+                         "--weights trained,pretrained,random")  # fmt: skip
+
+
+def test_columns_of_one_data_set_stand_side_by_side(tmp_path):
+    about = {"data": np.array("my/news"), "data_name": np.array("news")}
+    run = made_others(made_run(tmp_path / "run"), column="topic")  # of an earlier version
+    made_others(run, column="mood", name="news--mood", **about)
+    names = {"topic, news", "mood, news"}
+    assert {prop.name for prop in properties(run, "test", ALL)} == names
+    made_others(run, column="topic", name="news--topic", **about)  # the same as the earlier one
+    found = list(other_data(run, "texts"))
+    assert [other.stem for other in found] == ["news--mood-test", "news--topic-test"]
+    assert {prop.name for prop in properties(run, "test", ALL)} == names
+    run.arrays("texts", "news--mood-test", "random").unlink()
+    with pytest.raises(ValueError, match=r"--texts.label mood --data my/news --split test"):
+        properties(run, "test", ALL)
 
 
 def test_two_splits_of_one_data_set_have_two_names(tmp_path):
@@ -72,6 +107,15 @@ def test_what_one_run_lacks_is_left_out_and_named(tmp_path, capsys):
     names = [prop.name for prop, _ in compared([first, second], "test", ALL)]
     assert "topic, news" not in names
     assert f"left out: topic, news, of which {second.path} has no dump" in capsys.readouterr().err
+
+
+def test_what_only_a_later_run_knows_is_named_once(tmp_path, capsys):
+    runs = [made_texts(tmp_path / f"r{seed}", seed=seed) for seed in (0, 1, 2)]
+    made_others(runs[1])
+    names = [prop.name for prop, _ in compared(runs, "test", ALL)]
+    assert "topic, news" not in names
+    said = capsys.readouterr().err
+    assert said == f"left out: topic, news, of which {runs[0].path} has no dump\n"
 
 
 @pytest.mark.parametrize("analysis", ["probing", "projection"])

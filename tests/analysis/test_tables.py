@@ -46,9 +46,9 @@ def main(*words):
     return command_line.main([str(word) for word in words])
 
 
-def test_seeds_become_one_row(tmp_path):
+def test_seeds_become_one_row_whatever_their_directories_are_called(tmp_path):
     for seed, f1 in enumerate((0.90, 0.92, 0.97)):
-        write_run(tmp_path, seed=seed, f1=f1)
+        write_run(tmp_path, seed=seed, f1=f1).rename(tmp_path / f"x{seed}")
     (table,) = tables.load([tmp_path])
     (row,) = table.rows
     assert (table.task, table.data_name, table.split) == ("ner", "newsroom", "test")
@@ -105,11 +105,8 @@ def test_two_runs_of_one_seed_are_refused(tmp_path):
 def test_different_data_are_refused(tmp_path, changes, name):
     write_run(tmp_path, seed=0)
     write_run(tmp_path, name, seed=1, **changes)
-    if name == "lora--other" and "train_examples" in changes:
-        assert len(tables.load([tmp_path])[0].rows) == 2
-    else:
-        with pytest.raises(ValueError, match=next(iter(changes))):
-            tables.load([tmp_path])
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        tables.load([tmp_path])
 
 
 def test_smaller_training_sets_have_a_table_of_their_own(tmp_path):

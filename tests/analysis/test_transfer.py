@@ -8,7 +8,7 @@ from scipy import stats
 
 from analysis import __main__ as command_line
 from analysis.finished import Finished
-from analysis.transfer import QUANTILES, cells, compute, words
+from analysis.transfer import cells, compute, words
 
 
 def command(task, strategy, options):
@@ -63,9 +63,12 @@ def test_a_verdict_needs_an_interval_without_zero(gains, verdict):
     assert found.verdict == verdict
 
 
-def test_quantiles_are_those_of_student():
-    for n, quantile in enumerate(QUANTILES, start=1):
-        assert quantile == pytest.approx(stats.t.ppf(0.975, n), abs=0.005)
+@pytest.mark.parametrize("n", [2, 3, 30])
+def test_the_interval_is_that_of_student(n):
+    alone = [single("ner", seed, 0.5) for seed in range(n)]
+    together = [joint(seed, 0.6 + 0.01 * seed, 0.1) for seed in range(n)]
+    (found,) = compute([*alone, *together])
+    assert found.half == pytest.approx(stats.t.ppf(0.975, n - 1) * found.error)
 
 
 def test_a_member_is_paired_with_the_run_of_the_same_options():

@@ -7,15 +7,29 @@ that has a form of data of its own, which is no data of the run's task, has `loa
     load(data: str, encoding: str) -> Dataset
 
 One with options of its own declares them as tasks and strategies do, in a dataclass `Options`, and
-stands in WITH_OPTIONS; its `collect` takes an instance of it as one more argument, `options`.
+stands in WITH_OPTIONS; its `collect` takes an instance of it as one more argument, `options`. If
+other options give other arrays of the same data, `part` says of which part of the data they are:
+
+    part(options: Options) -> str
 """
+
+from __future__ import annotations
 
 import argparse
 import importlib
+from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from tl import options
 from tl.registry import options_of, unknown
+from tl.runs import Run, Weights, write_arrays
+
+if TYPE_CHECKING:  # torch is imported where it is used, so that --help answers at once
+    from tl.build import Setup
+    from tl.data.records import Dataset
 
 DUMPS = {
     "hidden": "tl.dumps.hidden",
@@ -52,6 +66,38 @@ def own_options(name: str, args: argparse.Namespace) -> dict[str, object]:
     if name not in WITH_OPTIONS:
         return {}
     return {"options": options.collect(args, dump_of(name).Options, name)}
+
+
+def write(
+    run: Run, kind: str, weights: Weights, setup: Setup, dataset: Dataset, args: argparse.Namespace
+) -> Path:
+    """Write the arrays of one kind.
+
+    Those of data of a form of their own hold what `--data` was, `data`, and what such data are
+    called, `data_name`: the name of a file tells neither for sure.
+
+    Args:
+        run: the run.
+        kind: of DUMPS.
+        weights: those of the model.
+        setup: the model.
+        dataset: has one split, called as the file shall be.
+        args: the command line.
+
+    Returns:
+        where they are.
+    """
+    module, own = dump_of(kind), own_options(kind, args)
+    (split,) = dataset.splits
+    arrays = module.collect(setup, dataset, split, args.limit or module.LIMIT, **own)
+    name = split
+    if hasattr(module, "load"):
+        arrays |= {"data": np.array(args.data), "data_name": np.array(dataset.name)}
+    if hasattr(module, "part") and (part := module.part(**own)):
+        name = f"{dataset.name}--{part}{split.removeprefix(dataset.name)}"
+    path = run.arrays(kind, name, weights)
+    write_arrays(path, arrays)
+    return path
 
 
 def refuse_foreign_options(args: argparse.Namespace) -> None:

@@ -31,7 +31,7 @@ class Options:
         "(models are directories or Hub ids)",
     )
     k: int = option(4, "rewrites of a text", interval="[1, 20]")
-    seed: int = option(0, "of the rewriter's chance")
+    seed: int = option(0, "seed of the rewriter's random choices")
     prefix: str = option("paraphrase: ", "what a paraphraser is asked by")
 
 
@@ -129,7 +129,7 @@ def answer_once(setup: Setup, examples: list[Example]) -> Answers:
 def texts_of(task: Task, split: str) -> dict[str, np.ndarray]:
     """JSON lists of a split: its `texts`, and where words are labelled `gold`, their tags."""
     records = task.dataset.splits[split]
-    if "tokens" not in records[0]:
+    if not isinstance(task, NER):
         both = filter(None, task.texts(split))
         return {"texts": listed(["\t".join(texts) for texts in zip(*both, strict=True)])}
     return {

@@ -18,6 +18,7 @@ from tl.options import option
 from tl.tasks.classification import LABELS, PAIRS, TEXTS
 
 LIMIT = 1000
+FEWEST = 2  # texts of a label, on average; where each has its own, nothing can be learned
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class Options:
     """What is known of each text."""
 
     label: str = option("label", "column of what is known of each text")
+
+
+def part(options: Options) -> str:
+    """The column, where it is another than the usual one: texts have one file for each."""
+    return "" if options.label == "label" else options.label
 
 
 def load(data: str, encoding: str) -> Dataset:
@@ -50,7 +56,8 @@ def collect(
         strings, and `column`, what they are called.
 
     Raises:
-        ValueError: if there are no texts, no such labels, or one label only.
+        ValueError: if there are no texts, no such labels, one label only, or hardly two texts of
+            one label.
     """
     records = dataset.splits[split][:limit]
     chosen = Dataset(dataset.name, {split: records})
@@ -70,7 +77,7 @@ def collect(
 
 
 def require_labelled(dataset: Dataset, split: str, label: str) -> None:
-    """Raise ValueError unless every record of a split has a text and one of several labels."""
+    """Raise ValueError unless every record of a split has a text and a label that others have."""
     columns = dataset.columns(split)
     if not {*TEXTS, *sum(PAIRS, ())} & set(columns):
         raise ValueError(
@@ -78,10 +85,14 @@ def require_labelled(dataset: Dataset, split: str, label: str) -> None:
             f"call them {', '.join(TEXTS)}, or a pair {', '.join(PAIRS[0])}"
         )
     sources.require_columns(dataset, [label], "name the column of labels with --texts.label")
-    labels = {str(record[label]) for record in dataset.splits[split]}
+    labels, n = {str(record[label]) for record in dataset.splits[split]}, len(dataset.splits[split])
     if len(labels) < 2:
-        raise ValueError(
-            f"data {dataset.name!r}: the first {len(dataset.splits[split])} texts of {split} have "
-            f"one {label!r}, {labels.pop()!r}; a probe needs two. Read more of them with --limit, "
-            "or name another column with --texts.label"
-        )
+        found = f"one {label!r}, {labels.pop()!r}; a probe needs two"
+    elif len(labels) > n / FEWEST:
+        found = f"{len(labels)} different {label!r}; a probe needs {FEWEST} texts of each or more"
+    else:
+        return
+    raise ValueError(
+        f"data {dataset.name!r}: the first {n} texts of {split} have {found}. Read more of them "
+        f"with --limit, or name another column with --texts.label; columns: {', '.join(columns)}"
+    )
