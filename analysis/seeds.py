@@ -5,6 +5,8 @@ the training. An interval over texts alone speaks of one training; one over seed
 texts.
 """
 
+import argparse
+
 import numpy as np
 from scipy.special import ndtri, stdtrit  # quantiles: of the normal, of Student's t
 
@@ -27,6 +29,32 @@ def together(results: list[dict]) -> dict[str, list[int]]:
         name: sorted(places, key=lambda place: results[place]["seed"])
         for name, places in groups.items()
     }
+
+
+def add_against(parser: argparse.ArgumentParser) -> None:
+    """Add the option that `choose` reads."""
+    parser.add_argument(
+        "--against",
+        metavar="LABEL",
+        help="of several configurations, whom the others are compared with, by the name that is "
+        'printed, such as "lora (r 4)" (default: "full", else the first)',
+    )
+
+
+def choose(labels: list[str], against: str | None) -> str:
+    """Whom the others are compared with: whom one names, else "full", else the first.
+
+    Raises:
+        ValueError: if no group has that label, or there is only one.
+    """
+    if len(labels) < 2:
+        raise ValueError(
+            f"all these runs are of one configuration, {labels[0]}; a comparison takes two, such "
+            "as --strategy full and --strategy lora"
+        )
+    if against is not None and against not in labels:
+        raise ValueError(f"--against {against}: no such runs; there are {', '.join(labels)}")
+    return against or ("full" if "full" in labels else labels[0])
 
 
 def draw_texts(n: int) -> np.ndarray:

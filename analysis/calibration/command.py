@@ -12,7 +12,7 @@ from analysis.calibration.predictions import HALF, Predictions
 from analysis.finished import Finished, find_finished, out_folder, read, scored_split
 from analysis.plain import plain
 from analysis.plotting import save
-from analysis.seeds import together
+from analysis.seeds import add_against, choose, together
 from tl.runs import Run, write_json
 
 NEEDS: dict[str, tuple[str, ...]] = {}  # dumps of eval.py: training wrote the predictions
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--bins", type=int, default=N_BINS, metavar="N", help="default %(default)s")
     parser.add_argument("--member", help="of multi-task runs: which task (default for one: each)")
-    compare.add_against(parser)
+    add_against(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     (one,) = runs
     if arguments.against is not None:
-        compare.choose([read(one).result["strategy"]], arguments.against)  # refuses one run alone
+        choose([read(one).result["strategy"]], arguments.against)  # refuses one run alone
     split = arguments.split or scored_split(one.read_result())
     known = predictions.members(one, split)
     for member in known if arguments.member is None else (arguments.member,):
@@ -104,7 +104,7 @@ def run_several(runs: list[Run], arguments: argparse.Namespace) -> None:
     by_name = together([one.result for one in finished])
     names = list(by_name)
     sorted_runs = [[finished[place] for place in places] for places in by_name.values()]
-    against = compare.choose(names, arguments.against)
+    against = choose(names, arguments.against)
     out = out_folder([one.path for one in runs], arguments.out)
     loaded = [
         [load(Run(one.path), arguments, arguments.member) for one in some] for some in sorted_runs

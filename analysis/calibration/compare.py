@@ -1,6 +1,5 @@
 """Strategies side by side: who is calibrated worse, by pairs of runs with one seed."""
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -111,32 +110,6 @@ def pooled(tables: Sequence[Table]) -> Table:
         upper[own] = table.upper
     low, high = wilson(hits / len(tables), count / len(tables))
     return Table(edges, upper, count.astype(int), sums / count, hits / count, low, high)
-
-
-def add_against(parser: argparse.ArgumentParser) -> None:
-    """Add the option that `choose` reads."""
-    parser.add_argument(
-        "--against",
-        metavar="LABEL",
-        help="of several configurations, whom the others are compared with, by the name that is "
-        'printed, such as "lora (r 4)" (default: "full", else the first)',
-    )
-
-
-def choose(labels: Sequence[str], against: str | None) -> str:
-    """Whom the others are compared with: whom one names, else "full", else the first.
-
-    Raises:
-        ValueError: if no group has that label, or there is only one.
-    """
-    if len(labels) < 2:
-        raise ValueError(
-            f"all these runs are of one configuration, {labels[0]}; a comparison takes two, such "
-            "as --strategy full and --strategy lora"
-        )
-    if against is not None and against not in labels:
-        raise ValueError(f"--against {against}: no such runs; there are {', '.join(labels)}")
-    return against or ("full" if "full" in labels else labels[0])
 
 
 def compute(

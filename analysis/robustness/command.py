@@ -3,7 +3,6 @@
 import argparse
 from dataclasses import asdict
 
-from analysis.calibration.compare import add_against, choose
 from analysis.finished import OtherTaskError, add_runs, asked
 from analysis.plotting import save
 from analysis.robustness.counts import Estimate
@@ -16,7 +15,7 @@ from analysis.robustness.results import (
     compare,
     compute,
 )
-from analysis.seeds import n_seeds, named, together
+from analysis.seeds import add_against, choose, n_seeds, named, together
 from tl.runs import Run, write_json
 
 NEEDS = {"rewrites": ("trained",)}  # dumps of eval.py
