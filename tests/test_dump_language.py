@@ -42,7 +42,7 @@ def setup(folder, variant="full", **options):
     config = Config(
         task="classification", strategy=name, strategy_options=made, model=str(folder),
         task_options=options_of(TASKS, "classification", "task")(max_length=40),
-        lr=made.default_lr, device="cpu", precision="fp32", **options,
+        lr=made.default_lr, device="cpu", **({"precision": "fp32"} | options),
     )  # fmt: skip
     return build.build(config, Dataset("tiny", {"train": RECORDS}))
 
@@ -160,3 +160,14 @@ def test_no_language_model(family, options, reason, tmp_path):
     made = setup(save_model(tmp_path, family), **options)
     with pytest.raises(ValueError, match=reason):
         LanguageModel(made)
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "gpt2"])
+def test_the_head_computes_in_float32_whatever_the_backbone_does(family, tmp_path):
+    made = setup(save(network(family), tmp_path, family), "lora", precision="bf16")
+    model = LanguageModel(made)
+    inputs, _ = model._asked(made.task.examples("train"))
+    with torch.no_grad():
+        logits = model._logits(inputs)
+    assert logits.dtype == torch.float32
+    assert not torch.equal(logits, logits.bfloat16().float())

@@ -9,7 +9,16 @@ ROOT = Path(__file__).parents[1]
 
 # From bottom to top. A name stands for a file, or for all files of a folder that have no row.
 LAYERS = [
-    ["tl.options", "tl.lock", "tl.json_files", "tl.seed", "tl.losses", "tl.metrics", "tl.device"],
+    [
+        "tl.options",
+        "tl.lock",
+        "tl.json_files",
+        "tl.seed",
+        "tl.losses",
+        "tl.metrics",
+        "tl.device",
+        "tl.float32",
+    ],
     ["tl.runs"],
     ["tl.offline", "tl.tables", "tl.rewriting.base", "tl.rewriting.keyboard"],
     ["tl.rewriting.words_en", "tl.rewriting.words_ru", "tl.rewriting.spans"],
@@ -86,7 +95,14 @@ ONLY = {
         "tl.backbones.base",
         "tl.tasks",
     ),
-    "tl.backbones": ("tl.attention", "tl.offline", "tl.registry", "tl.seed", "tl.backbones"),
+    "tl.backbones": (
+        "tl.attention",
+        "tl.float32",
+        "tl.offline",
+        "tl.registry",
+        "tl.seed",
+        "tl.backbones",
+    ),
     "tl.data": ("tl.offline", "tl.seed", "tl.tables", "tl.data"),
 }
 HEAVY = {"torch", "transformers", "datasets"}

@@ -6,7 +6,7 @@ from itertools import chain
 
 import pytest
 import torch
-from adapted import adapted, config_of, examples
+from adapted import VARIANTS, adapted, config_of, examples
 from safetensors.torch import load_file
 from tiny import tiny_backbone
 from torch import nn
@@ -384,6 +384,34 @@ def test_frozen_layers_in_bfloat16_give_the_numbers_of_autocast(variant):
     ]
     assert len(frozen) == 12  # six projections in two layers
     assert {p.dtype for module in frozen for p in module.parameters()} == {torch.bfloat16}
+
+
+SUMMARIZING = ["t5", "mt5", "bart", "encoder-decoder", "bert", "roberta"]
+ALL_FAMILIES = [
+    *("bert", "roberta", "deberta-v2", "gpt2", "llama", "qwen2", "t5", "mt5", "bart"),
+    "encoder-decoder",
+]
+STORED = [
+    *((v, "bert", "ner") for v in VARIANTS if v != "dora"),
+    *(("lora all", family, "ner") for family in ALL_FAMILIES),
+    *(("lora all", family, "summarization") for family in SUMMARIZING),
+]
+
+
+@pytest.mark.parametrize(("variant", "family", "task"), STORED)
+def test_storing_frozen_layers_changes_no_number_of_autocast(variant, family, task):
+    """Neither a logit nor a gradient, whatever the strategy, the network and the head."""
+    model, made = adapted(variant, family, task)
+    batch = made.collate(examples(made, HELD_OUT))
+    found = []
+    for dtype in (torch.float32, torch.bfloat16):
+        model.store_frozen(dtype)
+        model.eval().zero_grad()
+        with autocast(CPU, torch.bfloat16):
+            logits = model(batch)
+        made.loss_sum(logits, batch).backward()
+        found.append([logits, *(p.grad for p in model.parameters() if p.grad is not None)])
+    assert all(map(torch.equal, *found))
 
 
 @pytest.mark.parametrize("variant", ["full", "lora", "adapter houlsby", "features mlp mix"])

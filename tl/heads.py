@@ -51,7 +51,11 @@ class Contextualize(nn.Module):
 
 
 class Head(nn.Module):
-    """(contextualize) -> pool -> project: token states [b, t, d] -> logits [b, c] or [b, t, c]."""
+    """(contextualize) -> pool -> project: token states [b, t, d] -> logits [b, c] or [b, t, c].
+
+    All of it in float32, also under autocast: logits in bfloat16 have 8 bits, and the best classes
+    tie.
+    """
 
     def __init__(
         self, pool: str, project: nn.Module, contextualize: Contextualize | None = None
@@ -62,9 +66,11 @@ class Head(nn.Module):
         self.contextualize = contextualize
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        if self.contextualize is not None:
-            hidden = self.contextualize(hidden, mask)
-        return self.project(POOLS[self.pool](hidden, mask))
+        with torch.autocast(hidden.device.type, enabled=False):
+            hidden = hidden.to(next(self.parameters()).dtype)
+            if self.contextualize is not None:
+                hidden = self.contextualize(hidden, mask)
+            return self.project(POOLS[self.pool](hidden, mask))
 
 
 def make(kind: str, d: int, n_out: int, pool: str) -> Head:

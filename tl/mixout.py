@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tl.float32 import InFloat32
+
 Form = Literal["column", "element"]
 
 
@@ -47,6 +49,10 @@ class MixoutLinear(nn.Linear):
         return F.linear(x, self.mixed() if self.training else self.weight, self.bias)
 
 
+class Float32Mixout(InFloat32, MixoutLinear):
+    """Mixout of a layer of a language head."""
+
+
 def mix(network: nn.Module, pretrained: Set[nn.Parameter], p: float, form: Form) -> int:
     """Put mixout into every linear layer whose weight learns and is a pretrained one.
 
@@ -60,6 +66,7 @@ def mix(network: nn.Module, pretrained: Set[nn.Parameter], p: float, form: Form)
                 continue
             if layer.weight.requires_grad and layer.weight in pretrained:
                 if layer not in made:
-                    made[layer] = MixoutLinear(layer, p, form)
+                    kind = Float32Mixout if isinstance(layer, InFloat32) else MixoutLinear
+                    made[layer] = kind(layer, p, form)
                 setattr(parent, name, made[layer])
     return len(made)

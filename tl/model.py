@@ -8,6 +8,7 @@ from transformers.modeling_outputs import ModelOutput
 
 from tl.backbones.base import Backbone
 from tl.data.batch import Batch
+from tl.float32 import InFloat32
 from tl.generation import generate
 from tl.strategies.base import Place, TransferAdaptor
 
@@ -98,13 +99,12 @@ class AdaptedModel(nn.Module):
     def store_frozen(self, dtype: torch.dtype) -> None:
         """Keep the weights of frozen linear layers in the type in which they are multiplied.
 
-        Autocast would round them to it at every step anyway; the numbers stay the same. An output
-        layer that shares the matrix of the embeddings keeps it as it is: looking up rounds nothing.
+        Autocast would round them to it at every step anyway; the numbers stay the same. A language
+        head is multiplied in float32, and keeps its weights so; the embeddings that may share its
+        matrix do too.
         """
-        modules = list(self.backbone.modules())
-        embeddings = {m.weight for m in modules if isinstance(m, nn.Embedding)}
-        for module in modules:
-            if not isinstance(module, nn.Linear) or module.weight in embeddings:
+        for module in self.backbone.modules():
+            if not isinstance(module, nn.Linear) or isinstance(module, InFloat32):
                 continue
             if not any(p.requires_grad for p in module.parameters()):
                 module.to(dtype)

@@ -17,6 +17,7 @@ from tl import seed
 from tl.backbones import warm_start
 from tl.backbones.base import Backbone
 from tl.backbones.locate import LOAD_FAILURES, family_of, locate, read_config, unreadable
+from tl.float32 import compute_in_float32
 
 WEIGHTS = ("*.safetensors", "*.bin", "*.safetensors.index.json")
 
@@ -121,6 +122,8 @@ def cut_network(network: nn.Module, form: Form = LABELS, *, warm: bool = False) 
     family = family_of(network.config)
     cut = (form.generates and family.cut_generator) or family.cut
     backbone = cut(network)
+    for part in backbone.top:
+        compute_in_float32(part)
     if warm:
         backbone.new = warm_start.output_layer(network)
     return backbone

@@ -17,6 +17,7 @@ from tl.build import Setup
 from tl.data.batch import Example, chunks, pad, pad_inputs
 from tl.data.encode import filler_id
 from tl.device import autocast
+from tl.float32 import compute_in_float32
 from tl.losses import IGNORED
 
 BATCH_SIZE = 16
@@ -112,5 +113,8 @@ def _network(setup: Setup) -> nn.Module:
         )
     if backbone.kind == "encoder" and setup.task.tokenizer.mask_token_id is None:
         raise ValueError(f"the tokenizer of {model} has no token that hides a word")
+    for part in network.children():
+        if part is not network.base_model:
+            compute_in_float32(part)
     setattr(network, network.base_model_prefix, backbone.model)
     return network
