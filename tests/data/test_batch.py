@@ -73,6 +73,58 @@ def test_long_and_short_examples_meet_in_other_company_each_time():
     assert not one & two
 
 
+SMALL = [(33, 32), (100, 16), (300, 16), (1000, 32)]  # examples, and of a batch
+
+
+def batch_mates(batches, n):
+    """How many others each index has met, on average."""
+    mates = [set() for _ in range(n)]
+    for batch in batches:
+        for i in batch:
+            mates[i].update(batch)
+    return sum(map(len, mates)) / n - 1
+
+
+def in_random_order(n, size, generator):
+    return list(chunks(torch.randperm(n, generator=generator).tolist(), size))
+
+
+@pytest.mark.parametrize(("n", "size"), SMALL)
+def test_examples_of_small_data_meet_many_others(n, size):
+    """In ten epochs, six tenths of those that a random order would bring together, at least."""
+    ours, random = [], []
+    for epoch in range(10):
+        ours += bucketed(lengths(n), size, order(epoch))
+        random += in_random_order(n, size, order(epoch))
+    assert batch_mates(ours, n) > 0.6 * batch_mates(random, n)
+
+
+@pytest.mark.parametrize(("n", "size"), [*SMALL, (3000, 32)])
+def test_a_text_weighs_the_same_whatever_its_length(n, size):
+    """The short batch is a step like others: each text of it counts more."""
+    weights = torch.zeros(n, dtype=torch.double)
+    n_epochs = 60
+    for epoch in range(n_epochs):
+        for batch in bucketed(lengths(n), size, order(epoch)):
+            weights[batch] += size / len(batch)
+    of_length = torch.tensor(lengths(n), dtype=torch.double)
+    correlation = torch.corrcoef(torch.stack([weights, of_length]))[0, 1].item()
+    assert abs(correlation) < 4 / n**0.5  # 4 standard errors of one that is 0
+    rest, whole = n % size, n - n % size
+    expected = whole / n + (rest / n) * (size / rest)
+    assert weights.mean().item() / n_epochs == pytest.approx(expected)
+    # Binomial: how often one text was in the short batch; no text is there much too often.
+    often = n_epochs * rest / n
+    limit = n_epochs + (often + 6 * max(1, often) ** 0.5) * (size / rest - 1)
+    assert weights.max().item() < limit
+
+
+def test_the_short_batch_has_other_texts_each_time():
+    short = [min(bucketed(lengths(100), 16, order(s)), key=len) for s in range(20)]
+    assert {len(batch) for batch in short} == {4}
+    assert len({i for batch in short for i in batch}) > 40
+
+
 def test_batches_do_not_come_in_order_of_length():
     longest = [max(lengths()[i] for i in batch) for batch in bucketed(lengths(), 16, order())]
     assert longest not in (sorted(longest), sorted(longest, reverse=True))

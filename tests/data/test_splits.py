@@ -1,5 +1,7 @@
 """Cutting splits: shares, labels, duplicates, and the same cut every time."""
 
+import json
+import random
 from collections import Counter
 
 import pytest
@@ -32,6 +34,66 @@ def test_the_cut_depends_on_texts_alone():
     backward, _ = complete_splits({"train": records()[::-1]}, "label")
     for split, part in forward.items():
         assert texts(part) == texts(backward[split])
+
+
+def shuffled(rows, seed):
+    return random.Random(seed).sample(rows, len(rows))
+
+
+def cut_of(rows, seed, stratify="label"):
+    """The records of each split, in an order of their own."""
+    splits = divide(shuffled(rows, seed), ["validation", "test"], stratify)
+    return {split: sorted(map(json.dumps, part)) for split, part in splits.items()}
+
+
+@pytest.mark.parametrize("n_twice", [1, 30])
+def test_the_cut_is_the_same_where_texts_have_two_labels(n_twice):
+    """A text counts with the least of its labels, not with that of its first record."""
+    twice = [record | {"label": "good"} for record in records()[1 : n_twice * 4 : 4]]
+    cuts = [cut_of([*records(), *twice], seed) for seed in range(4)]
+    assert cuts[1:] == cuts[:-1]
+    assert [len(part) for part in cuts[0].values()] != [len(records()) + n_twice, 0, 0]
+
+
+def test_the_column_of_the_text_does_not_depend_on_the_order_of_the_file():
+    """Two columns with as many characters each, in records whose columns come in two orders."""
+    rows = [{"a": f"{i:03}", "b": f"{7 * i % 200:03}", "label": "x"} for i in range(200)]
+    rows = [row if i % 2 else dict(reversed(row.items())) for i, row in enumerate(rows)]
+    keys = [text_keys(shuffled(rows, seed), "label") for seed in range(6)]
+    assert len({frozenset(Counter(some).items()) for some in keys}) == 1
+    assert all(some[0] == shuffled(rows, seed)[0]["a"] for seed, some in enumerate(keys))
+
+
+@pytest.mark.parametrize("n_rare", [1, 3, 12])
+def test_every_label_keeps_a_text_in_train_also_where_texts_have_two(n_rare):
+    """The rare labels stand only at texts that have another label too, at its first record."""
+    rows = records(67, ("good", "bad"))
+    twice = [rows[5 * i] | {"label": f"rare {i}"} for i in range(n_rare)]
+    for seed in range(3):
+        splits = divide(shuffled([*rows, *twice], seed), ["validation", "test"], "label")
+        known = {record["label"] for record in splits["train"]}
+        assert known == {"good", "bad", *(f"rare {i}" for i in range(n_rare))}
+        assert 8 <= len({r["text"] for r in splits["test"]}) <= 10
+    again = [cut_of([*rows, *twice], seed) for seed in range(3)]
+    assert again[0] == again[1] == again[2]
+
+
+def test_every_type_of_entity_keeps_a_text_in_train():
+    def sentence(i):
+        tags = ["B-PER", "O"] if i % 5 else [f"B-rare{i}", "O"]
+        return {"tokens": [f"name{i}", "left"], "ner_tags": tags}
+
+    splits = divide([sentence(i) for i in range(60)], ["validation", "test"], None)
+    known = {tag for record in splits["train"] for tag in record["ner_tags"]}
+    every = {tag for part in splits.values() for record in part for tag in record["ner_tags"]}
+    assert known == every
+    assert all(splits.values())
+
+
+def test_labels_that_all_have_to_stay_leave_nothing_to_cut():
+    rows = [{"tokens": ["a", str(i)], "ner_tags": ["O", f"B-t{i}"]} for i in range(30)]
+    with pytest.raises(ValueError, match=r"too few texts to cut off validation and test: 30 "):
+        divide(rows, ["validation", "test"], None)
 
 
 def test_cut_records_keep_the_order_of_the_file():

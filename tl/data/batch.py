@@ -62,16 +62,20 @@ def bucketed(
 ) -> list[list[int]]:
     """A shuffled order of batches of neighbours in length.
 
-    All indices are shuffled, cut into windows of `window` batches, sorted by length within each
-    window; the batches are then shuffled. Every batch has `batch_size` examples but for one, which
-    takes the rest. Long and short examples still meet in random company from epoch to epoch.
+    All indices are shuffled. The first of them, as many as do not fill a batch, are a batch of
+    their own: a text is as likely among them as any other, whatever its length, and so has the same
+    expected weight. The others are cut into windows of up to `window` batches, but at most a
+    quarter of the data, and sorted by length within each window: long and short examples meet in
+    random company from epoch to epoch. The batches are then shuffled.
     """
     order = torch.randperm(len(lengths), generator=generator).tolist()
-    span = window * batch_size
-    ordered = []
-    for start in range(0, len(order), span):
-        ordered += sorted(order[start : start + span], key=lambda index: lengths[index])
-    batches = [ordered[i : i + batch_size] for i in range(0, len(ordered), batch_size)]
+    n_rest = len(order) % batch_size
+    batches = [order[:n_rest]] if n_rest else []
+    n_batches = len(order) // batch_size
+    span = max(1, min(window, n_batches // 4)) * batch_size
+    for start in range(n_rest, len(order), span):
+        ordered = sorted(order[start : start + span], key=lambda index: lengths[index])
+        batches += chunks(ordered, batch_size)
     return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
 

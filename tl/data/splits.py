@@ -47,31 +47,56 @@ def complete_splits(splits: Splits, stratify: str | None) -> tuple[Splits, list[
 def divide(records: list[Record], made: list[str], stratify: str | None) -> Splits:
     """Train and the splits `made` from it, each of them with 15% of the distinct texts.
 
-    No text lands in two splits, each label keeps at least one text in train, and the shares of the
-    labels are equal up to rounding. Texts are ordered by a hash of their own, so the cut depends
+    No text lands in two splits, each label and each type of entity keeps at least one text in
+    train, and the shares of the labels are equal up to rounding; a text that has several labels
+    counts with the least of them. Texts are ordered by a hash of their own, so the cut depends
     neither on a seed nor on the order of the file: runs of different seeds share their test split.
 
     Raises:
         ValueError: too few distinct texts for the number of labels.
     """
     keys = text_keys(records, stratify)
-    labels: dict[str, str] = {}  # text -> the label of its first record
+    strata: dict[str, str] = {}
+    labels: dict[str, set[str]] = {}  # of each text, all of them
     for key, record in zip(keys, records, strict=True):
-        labels.setdefault(key, str(record.get(stratify)))
-    ordered = sorted(labels, key=lambda key: (labels[key], _digest(key)))
+        label = str(record.get(stratify))
+        strata[key] = min(label, strata.get(key, label))
+        labels.setdefault(key, set()).update({label, *_entity_types(record)})
+    ordered = sorted(strata, key=lambda key: (strata[key], _digest(key)))
     # The first text of each label stays in train: a label never seen there cannot be learnt.
-    movable = [key for i, key in enumerate(ordered) if i and labels[key] == labels[ordered[i - 1]]]
-    moved = spread(movable, made, len(ordered))
-    if moved is None:
+    movable = [key for i, key in enumerate(ordered) if i and strata[key] == strata[ordered[i - 1]]]
+    moved = spread(movable, made, len(ordered)) or {}
+    _take_back(moved, {key: labels[key] for key in ordered})
+    if set(moved.values()) != set(made):
         raise ValueError(
             f"too few texts to cut off {' and '.join(made)}: {len(ordered)} distinct texts with "
-            f"{len(set(labels.values()))} label(s), in records of {', '.join(records[0])}; give a "
+            f"{len(set(strata.values()))} label(s), in records of {', '.join(records[0])}; give a "
             "directory with a file per split"
         )
     result: Splits = {split: [] for split in ("train", *made)}
     for key, record in zip(keys, records, strict=True):
         result[moved.get(key, "train")].append(record)
     return result
+
+
+def _take_back(moved: dict[str, str], labels: dict[str, set[str]]) -> None:
+    """Let no label leave train: of those that would, the first text comes back, in place.
+
+    Args:
+        moved: the split of each text that leaves train.
+        labels: of every text, in their order.
+    """
+    known = {label for key, own in labels.items() if key not in moved for label in own}
+    for key, own in labels.items():
+        if not own <= known:
+            del moved[key]
+            known |= own
+
+
+def _entity_types(record: Record) -> set[str]:
+    """The types of entities in a record of sequence labelling; none of another."""
+    tags = record.get("ner_tags")
+    return {str(tag)[2:] for tag in tags} if isinstance(tags, list) else set()
 
 
 def spread(movable: Sequence[T], made: list[str], n_texts: int) -> dict[T, str] | None:
@@ -129,7 +154,7 @@ def text_keys(records: list[Record], stratify: str | None) -> list[str]:
     if not columns:
         return [json.dumps(record, sort_keys=True) for record in records]
     n_characters = {name: sum(len(record[name] or "") for record in records) for name in columns}
-    column = "text" if "text" in columns else max(columns, key=n_characters.get)
+    column = "text" if "text" in columns else max(sorted(columns), key=n_characters.get)
     return [record[column] or "" for record in records]
 
 

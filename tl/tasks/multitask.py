@@ -1,7 +1,7 @@
 """Multi-task learning: one backbone, a head for each task, batches of one task at a time."""
 
 import math
-from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -156,17 +156,27 @@ class Multitask(Task):
         return {name: indices for name, indices in found.items() if indices}
 
     def steps(self, examples: list[Example], size: int, order: torch.Generator) -> list[list[int]]:
-        own = {}
-        for name, indices in self._indices(examples).items():
-            steps = self.members[name].steps([examples[i] for i in indices], size, order)
-            own[name] = [[indices[i] for i in step] for step in steps]
-        turns = self.turns({name: len(steps) for name, steps in own.items()}, order)
-        passed: Counter[str] = Counter()
-        mixed = []
-        for name in turns:  # a member that comes more often than it has steps begins again
-            mixed.append(own[name][passed[name] % len(own[name])])
-            passed[name] += 1
-        return mixed
+        own = self._indices(examples)
+        n_steps = {name: math.ceil(len(indices) / size) for name, indices in own.items()}
+        passes = {
+            name: self._passes(name, examples, indices, size, order)
+            for name, indices in own.items()
+        }
+        return [next(passes[name]) for name in self.turns(n_steps, order)]
+
+    def _passes(
+        self,
+        name: str,
+        examples: list[Example],
+        indices: list[int],
+        size: int,
+        order: torch.Generator,
+    ) -> Iterator[list[int]]:
+        """The steps of a member, without end: each pass over its examples has its own order."""
+        own = [examples[i] for i in indices]
+        while True:
+            for step in self.members[name].steps(own, size, order):
+                yield [indices[i] for i in step]
 
     def turns(self, n_steps: dict[str, int], order: torch.Generator) -> list[str]:
         """Whose step comes when, for as many steps as all have together.
