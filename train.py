@@ -60,6 +60,8 @@ def train(config: Config, command: Command) -> int:
             runs.check_free(run.path, overwrite=command.overwrite)
         else:
             runs.unfinished(run.path)
+            if run.has_saved():
+                runs.check_arithmetic(run, config.run_name)
         return train_in(run, config, command)
 
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shlex
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +14,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny import sentiment_records, write_splits
 
+import eval
 import train
 from tl.checkpoint.state import read_state, save_state
 from tl.lock import only_writer
-from tl.runs import WEIGHTS, Run, write_arrays
+from tl.runs import ARITHMETIC, WEIGHTS, Run, write_arrays, write_json
 
 
 @pytest.fixture
@@ -132,6 +135,7 @@ FOREIGN = {
     "rate": ("--lr", 0.5, "--lr 0.5, now it is 0.01"),
     "classes": ("classes", ["x", "y"], "classes ['x', 'y'], now it is ['bad', 'good']"),
     "version": ("torch", "1.0", f"torch 1.0, now it is {torch.__version__}"),
+    "arithmetic": ("arithmetic", 1, f"arithmetic 1, now it is {ARITHMETIC}"),
     "precision": ("precision", "torch.bfloat16", "torch.bfloat16, now it is torch.float32"),
 }
 
@@ -188,3 +192,91 @@ def test_a_run_whose_data_moved_is_resumed(unfinished_run, sentiment_folder, tmp
     shutil.copytree(sentiment_folder, tmp_path / "moved")
     unfinished_run.config.write_text(json.dumps(config | {"data": str(tmp_path / "moved")}))
     assert train.main(["--resume", str(unfinished_run.path)]) == 0
+
+
+def begun_before(run, **changes):
+    """Make a run one that a program with other arithmetic has begun."""
+    env = json.loads(run.env.read_text()) | changes
+    del env["arithmetic"]
+    write_json(run.env, {name: value for name, value in env.items() if value != "nothing"})
+
+
+@pytest.mark.parametrize(
+    ("commit", "named"),
+    [("0a1b2c3", "commit 0a1b2c3 "), (None, "commit unknown "), ("nothing", "commit unknown ")],
+)
+def test_an_unfinished_run_of_other_arithmetic_is_refused(commit, named, unfinished_run, capsys):
+    """Before its data and its model are looked for; nothing in it is changed."""
+    begun_before(unfinished_run, git_commit=commit)
+    config = json.loads(unfinished_run.config.read_text())
+    gone = {"data": "gone/data", "model": "gone/model"}
+    write_json(unfinished_run.config, config | gone)
+    before = {
+        name: (unfinished_run.path / name).read_bytes() for name in files(unfinished_run.path)
+    }
+    message = refused(
+        ["--resume", str(unfinished_run.path)], capsys, named, "compute other numbers"
+    )
+    assert "gone" not in message
+    assert before == {n: (unfinished_run.path / n).read_bytes() for n in files(unfinished_run.path)}
+
+
+def test_a_run_without_env_json_is_refused_as_one_of_other_arithmetic(unfinished_run, capsys):
+    unfinished_run.env.unlink()
+    refused(["--resume", str(unfinished_run.path)], capsys, "commit unknown ", "compute other")
+
+
+def command_in(message):
+    """The words behind `python train.py` at the end of a message."""
+    return shlex.split(message.strip().rpartition("python train.py ")[2])
+
+
+@pytest.mark.parametrize("folder", ["runs", "other runs/deep"])
+def test_the_command_that_starts_anew_works(
+    folder, unfinished_run, finished, tmp_path, monkeypatch, capsys
+):
+    """In the same directory, wherever that lies and from wherever it is named."""
+    begun_before(unfinished_run)
+    name = unfinished_run.path.relative_to(tmp_path / "runs")
+    (tmp_path / folder).parent.mkdir(exist_ok=True)
+    (tmp_path / "runs").rename(tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    words = command_in(refused(["--resume", str(Path(folder) / name)], capsys, "start it anew"))
+    assert ("--runs-dir" in words) == (folder != "runs")
+    assert train.main(words) == 0
+    run = Run(tmp_path / folder / name)
+    assert equal_bits(run, finished)
+    assert json.loads(run.env.read_text())["arithmetic"] == ARITHMETIC
+    assert len(list(tmp_path.rglob("config.json"))) == 1
+
+
+def test_a_run_of_another_name_is_started_anew_beside_it(
+    unfinished_run, finished, tmp_path, monkeypatch, capsys
+):
+    begun_before(unfinished_run)
+    unfinished_run.path.rename(tmp_path / "mine")
+    monkeypatch.chdir(tmp_path / "mine")
+    words = command_in(refused(["--resume", "."], capsys, "start it anew"))
+    assert train.main(words) == 0
+    assert equal_bits(Run(tmp_path / finished.path.parent.name / finished.path.name), finished)
+    assert (tmp_path / "mine" / "checkpoint").is_dir()
+
+
+def test_a_run_of_other_arithmetic_that_had_saved_nothing_starts_over(
+    unfinished_run, finished, capsys
+):
+    begun_before(unfinished_run)
+    shutil.rmtree(unfinished_run.checkpoint.parent)
+    assert train.main(["--resume", str(unfinished_run.path)]) == 0
+    assert "had saved nothing" in capsys.readouterr().err
+    assert equal_bits(unfinished_run, finished)
+    assert json.loads(unfinished_run.env.read_text())["arithmetic"] == ARITHMETIC
+
+
+def test_a_finished_run_of_other_arithmetic_is_used_as_before(finished, tmp_path, capsys):
+    run = Run(shutil.copytree(finished.path, tmp_path / "run"))
+    begun_before(run)
+    assert eval.main([str(run.path), "--json"]) == 0
+    scored = json.loads(capsys.readouterr().out.splitlines()[-1])["scores"]
+    assert scored == finished.read_result()["scores"]["test"]
+    refused(["--resume", str(run.path)], capsys, "is finished")

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from tl.build import Setup
 from tl.checkpoint import save_learned
-from tl.runs import Run, versions
+from tl.runs import ARITHMETIC, Run, versions
 
 State = dict[str, object]  # what a checkpoint holds
 # What these options name may have moved to another place; the content counts, by fingerprints.
@@ -21,6 +21,7 @@ def belongs_to(setup: Setup) -> dict[str, object]:
         "classes": setup.task.labels,
         "device": setup.device.type,
         "precision": str(setup.dtype),
+        "arithmetic": ARITHMETIC,
         **versions("torch", "transformers"),
     }
 

@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,8 @@ import numpy as np
 from tl.json_files import is_number, read_known, read_objects
 
 PARTIAL = ".partial"  # how the name of a file ends that is not complete yet
+# Raised whenever the same options would compute other numbers: a run does not go on in another one.
+ARITHMETIC = 2
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scikit-learn", "seqeval")
 
 Weights = Literal["trained", "pretrained", "random"]
@@ -271,10 +274,40 @@ def unfinished(path: Path) -> Run:
     return run
 
 
+def check_arithmetic(run: Run, run_name: str) -> None:
+    """Raise ValueError if an unfinished run was begun by a program that computed other numbers.
+
+    Args:
+        run: one that has saved itself.
+        run_name: that of its configuration, from which its directory is found again.
+    """
+    env = run.read_env() if run.env.is_file() else {}
+    if env.get("arithmetic") == ARITHMETIC:
+        return
+    commit = env.get("git_commit") or "unknown"
+    raise ValueError(
+        f"the unfinished run in {run.path} was begun at commit {commit} of this program. Since "
+        "then the same options compute other numbers, so it cannot go on as it began. To start it "
+        f"anew: {_anew(run, run_name)}"
+    )
+
+
+def _anew(run: Run, run_name: str) -> str:
+    """The command that trains a run again from its start, in the same place."""
+    words = ["python", "train.py", "--config", str(run.config), "--overwrite"]
+    folder, name = run.path.absolute(), Path(run_name).parts
+    in_its_place = folder.parts[-len(name) :] == name
+    parent = folder.parents[len(name) - 1] if in_its_place else folder.parent
+    if parent != Path("runs").absolute():
+        words += ["--runs-dir", str(parent)]
+    return shlex.join(words)
+
+
 def environment() -> dict:
     """Where and from what a run was made: code, command line, machine, versions."""
     return {
         "command": sys.argv,
+        "arithmetic": ARITHMETIC,
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": None if (changes := _git("status", "--porcelain")) is None else changes != "",
         "python": platform.python_version(),

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from tl.runs import Run, replacing
 
-FORMAT = 2  # raise it when a state of before would not go on to the same bits
+FORMAT = 2  # of the files; that the numbers of a run stay the same is `tl.runs.ARITHMETIC`
 NAME = b"tl state, format "
 SEAL_BYTES = len(NAME) + len(f"{FORMAT:04d} sha256 {'':64}\n")
 FORM = {
