@@ -38,7 +38,10 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
-    """Inside, matrix products run in `dtype`; for float32 it does nothing."""
+    """Inside, matrix products run in `dtype`; for float32 it does nothing.
+
+    What makes logits turns it off for itself (`tl.heads`, `tl.float32`).
+    """
     return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
 
 
