@@ -191,7 +191,8 @@ def test_required_tags(record, message):
 def test_real_data(name, expected, n_warnings):
     dataset = load(str(REAL / name), "classification", "label")
     assert tuple(sizes(dataset).values()) == expected
-    found = [*dataset.warnings, *defects(dataset.splits, dataset.columns("train"), None)]
+    columns = [name for name in dataset.columns("train") if name != "jaccard"]
+    found = [*dataset.warnings, *defects(dataset.splits, columns, None)]
     assert len(found) == n_warnings
     if name == "emotion":
         assert "11 of 2000 texts of test also occur in train" in found
