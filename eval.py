@@ -64,7 +64,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--text",
         action="append",
-        help="label this text; may be repeated; a tab separates the texts of a pair",
+        help="label this text; may be repeated; a tab separates the texts of a pair; a word that "
+        "is not read, beyond --task.max-length, has the tag null",
     )
     options.add_argument(
         "--of", choices=("classification", "ner"),

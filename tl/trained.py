@@ -82,13 +82,13 @@ def seen(run: Run, task: Task, split: str) -> list[str]:
         task: of the run's kind, over other data.
         split: of these data.
     """
-    unknown = "whether these texts were trained on is not known"
+    unknown, config = "whether these texts were trained on is not known", config_of(run)
     try:
-        own = load_data(config_of(run))
-    except (ValueError, OSError) as error:
-        return [f"{unknown}, since the data of the run cannot be read: {error}"]
+        own = load_data(config)
+    except (ValueError, OSError):
+        return [f"{unknown}: the data of the run, {config.data}, cannot be read"]
     if own.fingerprint != run.read_env()["data_fingerprint"]:
-        return [f"{unknown}, since the data of the run have changed"]
+        return [f"{unknown}: the data of the run, {config.data}, have changed since"]
     records = task.dataset.splits[split]
     keys = task.keys({"own": own.splits["train"], "other": records})
     trained = set(keys["own"]) - {""}

@@ -1,9 +1,14 @@
 """Words and pieces: which position stands for which word, and what has none."""
 
+import random
+
 import pytest
 from tiny import VOCABULARY, tiny_tokenizer
+from tokenizers import Tokenizer, models
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import PreTrainedTokenizerFast
 
-from tl.data.encode import encode_texts, encode_words, filler_id
+from tl.data.encode import encode_texts, encode_words, filler_id, fit_texts, truncate
 
 CLS, SEP = VOCABULARY.index("[CLS]"), VOCABULARY.index("[SEP]")
 
@@ -116,3 +121,54 @@ def test_the_filler_is_the_padding_id_then_the_end_of_text(plain):
     assert filler_id(other) == SEP
     other.eos_token = None
     assert filler_id(other) == 0
+
+
+@pytest.mark.parametrize(("max_length", "expected"), [(5, True), (6, False), (32, False)])
+def test_a_text_that_fills_the_limit_exactly_is_not_truncated(max_length, expected, tokenizer):
+    """[CLS] anna saw oslo again [SEP]: six pieces."""
+    (alone,) = encode_texts(tokenizer, ["anna saw oslo again"], None, max_length)
+    (words,) = encode_words(tokenizer, ["anna saw oslo again".split()], max_length)
+    (pair,) = encode_texts(tokenizer, ["anna"], ["saw oslo again"], max_length + 1)
+    assert alone.truncated == words.truncated == pair.truncated == expected
+
+
+@pytest.mark.parametrize(
+    ("texts", "n", "expected"),
+    [
+        (["anna saw oslo again"], 3, ["anna saw oslo"]),
+        (["anna saw oslo again"], 4, ["anna saw oslo again"]),
+        (["anna saw oslo again", "day"], 3, ["anna saw", "day"]),
+        (["day", "anna saw oslo again"], 3, ["day", "anna saw"]),
+        (["anna saw oslo", "again day day"], 4, ["anna saw", "again day"]),
+        (["Anna,  saw", ""], 3, ["Anna,  saw", ""]),
+        (["anna", "saw"], 0, ["", ""]),
+    ],
+)
+def test_the_longer_text_is_truncated_first_and_what_stays_is_as_it_was(
+    texts, n, expected, tokenizer
+):
+    assert truncate(tokenizer, texts, n) == expected
+
+
+@pytest.mark.parametrize("of_bytes", [False, True])
+def test_a_prompt_always_fits(of_bytes, tokenizer):
+    """Also where a cut leaves part of a letter, as a tokenizer of bytes may."""
+    if of_bytes:
+        made = Tokenizer(models.BPE({c: i for i, c in enumerate(ByteLevel.alphabet())}, []))
+        made.pre_tokenizer = ByteLevel(add_prefix_space=False)
+        tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, pad_token=None)
+    chance, template = random.Random(0), "{text} and {pair}:"
+    for _ in range(100):
+        texts = {name: "".join(chance.choices("abé日🙂 .", k=chance.randrange(30)))
+                 for name in ("text", "pair")}  # fmt: skip
+        n = chance.randrange(12, 60)
+        whole = len(tokenizer(template.format(**texts))["input_ids"])
+        kept, truncated = fit_texts(tokenizer, template, texts, n)
+        assert len(tokenizer(template.format(**kept))["input_ids"]) <= n
+        assert truncated == (whole > n)
+        assert all(texts[name].startswith(kept[name]) for name in texts)
+
+
+def test_a_template_that_is_too_long_is_refused(tokenizer):
+    with pytest.raises(ValueError, match="alone has 5 word pieces, but 4 are left"):
+        fit_texts(tokenizer, "anna saw oslo {text}", {"text": "day"}, 4)

@@ -107,15 +107,15 @@ class Instruction(Generating):
         paired = len(self.columns()) == 3  # two texts and a label
         check_template(self.options.template, paired=paired)
         template = self._template("a pair" if paired else "")
-        of_template = 0  # without a tokenizer, no word pieces are known
-        if self.tokenizer is not None:
-            of_template = len(self.tokenizer(template.format(text="", pair=""))["input_ids"])
         longest, answer = self.options.max_length, self.options.max_answer
-        if of_template + answer >= longest:
+        taken, n_template = f"the longest answer takes {answer} (--task.max-answer)", 0
+        if self.tokenizer is not None:  # a dry run has none, and counts no word pieces
+            n_template = len(self.tokenizer(template.format(text="", pair=""))["input_ids"])
+            taken += f", the template {n_template}"
+        if n_template + answer >= longest:
             raise ValueError(
-                f"--task.max-length {longest} leaves no room for a text: the template "
-                f"{template!r} takes {of_template} word pieces, the longest answer {answer} "
-                "(--task.max-answer). Allow more, or shorten one of them"
+                f"--task.max-length {longest} leaves no room for a text: of these word pieces "
+                f"{taken}. Allow more, or shorten one of them"
             )
 
     def _template(self, pair: str) -> str:
