@@ -22,6 +22,7 @@ from tl.runs import WEIGHTS, Run, write_arrays
 if TYPE_CHECKING:  # torch is imported where it is used, so that --help answers at once
     from tl.build import Setup
     from tl.config import Config
+    from tl.data.batch import Example
     from tl.data.records import Dataset
 
 
@@ -63,7 +64,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--text",
         action="append",
-        help="label this text; may be repeated; a tab separates the texts of a pair",
+        help="label this text; may be repeated; a tab separates the texts of a pair; a word that "
+        "is not read, beyond --task.max-length, has the tag null",
     )
     options.add_argument(
         "--of", choices=("classification", "ner"),
@@ -165,11 +167,14 @@ def load_model(
     run = Run(Path(args.run))
     setup = trained.load(run, dataset, weights, **_device(args))
     if weights == "trained" and not run.result.is_file():
-        print(
-            "note: the run has not finished; these are the weights of its best epoch so far",
-            file=sys.stderr,
-        )
+        say("the run has not finished; these are the weights of its best epoch so far")
     return setup
+
+
+def say(*notes: str) -> None:
+    """Print lines for the user, beside the answer."""
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
 def label_texts(args: argparse.Namespace) -> None:
@@ -178,6 +183,7 @@ def label_texts(args: argparse.Namespace) -> None:
 
     setup = load_model(args)
     examples = [setup.task.encode_text(text, str(i)) for i, text in enumerate(args.text)]
+    say(*setup.task.truncation("given", examples))
     logits, _ = infer(setup, examples, "texts")
     answers = [
         {"text": text} | setup.task.readable(text, example, rows)
@@ -204,10 +210,17 @@ def work_on_split(args: argparse.Namespace) -> None:
     found = {"split": name}
     for weights in args.weights:
         setup = load_model(args, None if foreign else dataset, weights)
+        first = weights == args.weights[0]  # what is said of texts is said once
+        if first and not foreign:
+            examples = setup.task.examples(name)
+            say(*setup.task.notes(name, examples))
         if weights == "trained" and not foreign:
-            found = score(setup, run, name)
+            say(*learned_from(args, run, setup, name))
+            found = score(setup, run, name, examples)
         for kind in kinds:
-            print(f"wrote {write(run, kind, weights, setup, dataset, args)}")
+            path, notes = write(run, kind, weights, setup, dataset, args)
+            print(f"wrote {path}")
+            say(*(notes if first else ()))
     if args.json:
         print(json.dumps(found))
 
@@ -242,18 +255,27 @@ def choose_data(
     else:
         dataset = load_data(config)
         if dataset.fingerprint != run.read_env()["data_fingerprint"]:
-            print("note: the data have changed since the run", file=sys.stderr)
+            say("the data have changed since the run")
     split = dataset.choose_split(args.split)
     name = split if args.data is None else f"{dataset.name}-{split}"
     return Dataset(dataset.name, {name: dataset.splits[split]}), name
 
 
-def score(setup: Setup, run: Run, name: str) -> dict[str, object]:
+def learned_from(args: argparse.Namespace, run: Run, setup: Setup, name: str) -> list[str]:
+    """Say whether the run was trained on the texts that it is scored on."""
+    from tl.trained import seen
+
+    if args.data is not None:
+        return seen(run, setup.task, name)
+    trained = f"the run was trained on {name}; scores of it are not scores of new texts"
+    return [trained] if name == "train" else []
+
+
+def score(setup: Setup, run: Run, name: str, examples: list[Example]) -> dict[str, object]:
     """Print the scores of a split and write its predictions; what was found, for --json."""
     from tl.evaluate import evaluate
     from tl.tables import aligned
 
-    examples = setup.task.examples(name)
     scores, logits = evaluate(setup, examples, name)
     path = run.arrays("predictions", name)
     write_arrays(path, setup.task.arrays(examples, logits))
@@ -268,7 +290,7 @@ def score_other_ability(args: argparse.Namespace) -> None:
     from tl.trained import score_ability
 
     run = Run(Path(args.run))
-    path, before, after = score_ability(run, args.of, args.data, args.split, **_device(args))
+    path, before, after = score_ability(run, args.of, args.data, args.split, say, **_device(args))
     names = [name for name in after if not name.endswith("/support")]
     rows = [[n, *(f"{s[n]:.4f}" if n in s else "-" for s in (before, after))] for n in names]
     print(aligned([["score", "before", "after"], *rows]) + f"\n\nwrote {path}")
@@ -283,6 +305,7 @@ def ask_untrained(args: argparse.Namespace) -> None:
 
     asker = Asker(args.model, args.method)
     asked = score(asker, args.data, args.split, args.template, args.words)
+    say(*asked.notes)
     rows = [["", *asked.scores]]
     for name, found in (*asked.baselines.items(), (f"zero-shot, {asker.method}", asked.scores)):
         rows.append([name, *(f"{found[key]:.4f}" for key in asked.scores)])

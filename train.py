@@ -80,7 +80,7 @@ def train_in(run: runs.Run, config: Config, command: Command) -> int:
     resume = command.resume is not None and run.has_saved()
     if command.resume is not None and not resume:
         notes.append("the run had saved nothing when it stopped; it starts over")
-    for note in [*dataset.warnings, *notes]:
+    for note in [*dataset.warnings, *setup.task.defects(), *notes]:
         report(f"note: {note}")
     stop = stop_at_ctrl_c()
     if resume:

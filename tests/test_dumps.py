@@ -140,7 +140,7 @@ def test_words_with_what_is_known_of_them(dumping, tmp_path):
     assert found["upos"].tolist() == ["ADJ", "NOUN"] * 2
     assert found["depth"].tolist() == ["1", "0"] * 2
     setup = runs_of.load(dumping)
-    ((inputs, first),) = encode_words(setup.task.tokenizer, [["unheardofword", "day"]], 64)
+    ((inputs, _, first),) = encode_words(setup.task.tokenizer, [["unheardofword", "day"]], 64)
     setup.model.eval()
     tensors = {name: torch.tensor([ids]) for name, ids in inputs.items()}
     tensors["attention_mask"] = torch.ones_like(tensors["input_ids"])

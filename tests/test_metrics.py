@@ -1,13 +1,16 @@
 """Scores against cases worked out by hand, and against the libraries themselves."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
-from sklearn.metrics import f1_score as class_f1
+from sklearn.metrics import f1_score as f1_of
+from sklearn.metrics import precision_score, recall_score
 
-from tl.metrics import classification_scores, entity_scores, rouge_scores, words_of
+from tl.metrics import NO_CLASS, classification_scores, entity_scores, rouge_scores, words_of
 
 
 def overall(gold, predicted):
@@ -18,7 +21,7 @@ def overall(gold, predicted):
 def test_classes_count_alike_in_macro_averages():
     labels, predicted = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
     # class 0: P 2/2, R 2/3, F1 4/5; class 1: P 1/2, R 1/1, F1 2/3
-    assert classification_scores(labels, predicted, 2) == pytest.approx(
+    assert classification_scores(labels, predicted) == pytest.approx(
         {
             "accuracy": 3 / 4,
             "precision_macro": (1 + 1 / 2) / 2,
@@ -28,16 +31,41 @@ def test_classes_count_alike_in_macro_averages():
     )
 
 
-def test_a_class_that_is_nowhere_counts_as_zero():
-    both = classification_scores(np.array([0, 1]), np.array([0, 1]), 2)
-    third = classification_scores(np.array([0, 1]), np.array([0, 1]), 3)
-    assert both["f1_macro"] == 1.0
-    assert third["f1_macro"] == pytest.approx(2 / 3)
-    assert third["accuracy"] == 1.0
+MACRO = {"precision_macro": precision_score, "recall_macro": recall_score, "f1_macro": f1_of}
+
+
+@pytest.mark.parametrize(
+    ("labels", "predicted"),
+    [
+        ([0, 0, 1, 4], [0, 0, 1, 4]),  # classes 2 and 3 are nowhere: they are no zeros
+        ([0, 0, 1, 1], [0, 3, 1, 1]),  # class 3 is only predicted: a zero
+        ([5, 5, 5], [5, 5, 5]),
+        ([0, 2, 2], [1, 1, 1]),
+    ],
+)
+def test_macro_averages_are_scikit_learns_by_default(labels, predicted):
+    """Over the classes that occur, in labels or predictions."""
+    scores = classification_scores(np.array(labels), np.array(predicted))
+    for name, score in MACRO.items():
+        expected = score(labels, predicted, average="macro", zero_division=0)
+        assert scores[name] == pytest.approx(expected), name
+
+
+def test_an_answer_that_is_no_class_is_wrong_and_no_class_of_its_own():
+    scores = classification_scores(np.array([0, 0, 1]), np.array([0, NO_CLASS, 1]))
+    # class 0: P 1/1, R 1/2, F1 2/3; class 1: 1 each
+    assert scores == pytest.approx(
+        {
+            "accuracy": 2 / 3,
+            "precision_macro": 1.0,
+            "recall_macro": 3 / 4,
+            "f1_macro": (2 / 3 + 1) / 2,
+        }
+    )
 
 
 def test_one_predicted_class_scores_its_share():
-    scores = classification_scores(np.array([0, 1, 2]), np.array([0, 0, 0]), 3)
+    scores = classification_scores(np.array([0, 1, 2]), np.array([0, 0, 0]))
     # class 0: P 1/3, R 1, F1 1/2; the others 0
     assert scores["f1_macro"] == pytest.approx(1 / 6)
     assert scores["precision_macro"] == pytest.approx(1 / 9)
@@ -46,8 +74,8 @@ def test_one_predicted_class_scores_its_share():
 def test_macro_f1_agrees_with_scikit_learn():
     rng = np.random.default_rng(0)
     labels, predicted = rng.integers(0, 5, 200), rng.integers(0, 5, 200)
-    got = classification_scores(labels, predicted, 5)["f1_macro"]
-    assert got == pytest.approx(class_f1(labels, predicted, average="macro"))
+    got = classification_scores(labels, predicted)["f1_macro"]
+    assert got == pytest.approx(f1_of(labels, predicted, average="macro"))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +150,7 @@ def test_entity_scores_agree_with_seqeval():
 
 def test_scores_are_plain_numbers():
     scores = entity_scores([["B-PER"]], [["B-PER"]])
-    scores |= classification_scores(np.array([0, 1]), np.array([0, 1]), 2)
+    scores |= classification_scores(np.array([0, 1]), np.array([0, 1]))
     assert {type(value) for value in scores.values()} == {float}
 
 
@@ -148,6 +176,40 @@ def test_rouge_keeps_russian():
     text = "Ёлки растут в лесу №5"
     assert words_of(text) == ["ёлки", "растут", "в", "лесу", "5"]
     assert rouge_scores([text], [text]) == {"rouge1": 1.0, "rouge2": 1.0, "rougeL": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("हिन्दी भाषा", ["हिन्दी", "भाषा"]),  # vowels and the virama are marks
+        ("العَرَبِيّة", ["العَرَبِيّة"]),
+        ("می\u200cخواهم", ["میخواهم"]),  # noqa: RUF001
+        ("今天天气很好。ABC 12", [*"今天天气很好", "abc", "12"]),
+        ("カタカナと々", [*"カタカナと々"]),
+        ("ที่นี่", ["ที่", "นี่"]),
+        ("한국어 문장", ["한국어", "문장"]),
+        ("für Männer", ["für", "männer"]),
+        ("❤️ a_b, U.S.", ["a", "b", "u", "s"]),
+    ],
+)
+def test_words_of_any_script_and_form(text, words):
+    found = [unicodedata.normalize("NFC", word) for word in words]
+    for form in ("NFC", "NFD"):
+        assert words_of(unicodedata.normalize(form, text)) == found
+
+
+def test_rouge_does_not_depend_on_how_letters_are_composed():
+    for text in ("Новый российский ёж", "für Männer schön"):
+        (score,) = set(rouge_scores([unicodedata.normalize("NFD", text)], [text]).values())
+        assert score == 1.0
+
+
+def test_rouge_of_scripts_with_marks_and_without_spaces():
+    assert rouge_scores(["दिन"], ["दान"])["rouge1"] == 0.0  # day, gift
+    first = "सरकार ने नई योजना का एलान कर दिया"
+    second = "भारत ने कल मैच जीत लिया आज फिर"
+    assert rouge_scores([first], [second])["rouge1"] == pytest.approx(1 / 8)  # ने
+    assert rouge_scores(["今天天气很好"], ["天气不好"])["rouge1"] == pytest.approx(2 * 3 / 10)
 
 
 def test_an_empty_summary_scores_zero():

@@ -60,7 +60,7 @@ class Setup:
             "backbone_fingerprint": self.backbone_fingerprint,
             "data_fingerprint": dataset.fingerprint,
             "data_examples": {split: len(records) for split, records in dataset.splits.items()},
-            "data_warnings": list(dataset.warnings),
+            "data_warnings": [*dataset.warnings, *self.task.defects()],
         }
 
     def metadata(self) -> dict[str, object]:

@@ -1,6 +1,8 @@
 """Scores, by the libraries that the field reports them with."""
 
+import functools
 import re
+import unicodedata
 import warnings
 
 import numpy as np
@@ -11,20 +13,27 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 Scores = dict[str, float]
 ROUGE = ("rouge1", "rouge2", "rougeL")
+NO_CLASS = -1  # what is predicted where an answer names no class
+# Scripts that put no spaces between words, as the names of their characters begin.
+UNSPACED = {"CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "HALFWIDTH KATAKANA", "THAI", "LAO",
+            "KHMER", "MYANMAR"}  # fmt: skip
+# Unseen inside words: the soft hyphen, and what keeps letters apart or joins them.
+JOINERS = {ord(sign): None for sign in "\u00ad\u200c\u200d"}
 
 
-def classification_scores(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> Scores:
-    """Accuracy, and precision, recall and F1 averaged over all classes alike (scikit-learn).
+def classification_scores(labels: np.ndarray, predicted: np.ndarray) -> Scores:
+    """Accuracy, and macro-averaged precision, recall and F1, as scikit-learn defines them.
 
-    A class that is neither present nor predicted counts as 0, as in scikit-learn.
+    A macro average is the mean over the classes that occur in `labels` or in `predicted`; what is
+    undefined counts as 0. NO_CLASS is wrong wherever it is predicted, but no class of its own.
 
     Args:
         labels: [n] class indices.
-        predicted: [n] class indices.
-        n_classes: number of classes, c.
+        predicted: [n] class indices, or NO_CLASS.
     """
+    classes = np.setdiff1d(np.union1d(labels, predicted), [NO_CLASS])
     macro = precision_recall_fscore_support(
-        labels, predicted, labels=range(n_classes), average="macro", zero_division=0
+        labels, predicted, labels=classes, average="macro", zero_division=0
     )
     scores = {"accuracy": float(accuracy_score(labels, predicted))}
     return scores | {
@@ -58,15 +67,41 @@ def entity_scores(tags: list[list[str]], predicted: list[list[str]]) -> Scores:
     return scores
 
 
-class WordTokenizer:
-    """Runs of letters and digits of any script, in lower case.
+@functools.cache
+def sign_of(character: str) -> str:
+    """What a character is to words, as one letter.
 
-    The tokenizer that rouge-score takes by default keeps a-z and 0-9 alone, so that every Russian
-    text is empty to it.
+    `s` white space; `m` a combining mark or a joiner, which belongs to the letter before it; `u` a
+    letter of a script without spaces between words; `l` another letter, or a digit; `o` any other.
+    """
+    if character.isspace():
+        return "s"
+    if unicodedata.category(character).startswith("M") or ord(character) in JOINERS:
+        return "m"
+    if not character.isalnum():
+        return "o"
+    name = unicodedata.name(character, "").replace("-", " ")
+    begins = {name.partition(" ")[0], " ".join(name.split()[:2])}
+    return "u" if character.isalpha() and begins & UNSPACED else "l"
+
+
+def signs_of(text: str) -> str:
+    """`sign_of` each character of a text: what regular expressions about words are matched with."""
+    return "".join(map(sign_of, text))
+
+
+class WordTokenizer:
+    """Runs of letters and digits of any script, in lower case and Unicode's composed form (NFC).
+
+    Marks belong to their letters, so that a word of Hindi is one word. A letter of Chinese,
+    Japanese, Thai, Lao, Khmer or Burmese is a word: those scripts put no spaces between words
+    (Korean does). The tokenizer that rouge-score takes by default keeps a-z and 0-9 alone, so that
+    every Russian text is empty to it.
     """
 
     def tokenize(self, text: str) -> list[str]:
-        return re.findall(r"[^\W_]+", text.lower())
+        text = unicodedata.normalize("NFC", text.translate(JOINERS)).lower()
+        return [text[slice(*match.span())] for match in re.finditer("um*|l[lm]*", signs_of(text))]
 
 
 def words_of(text: str) -> list[str]:

@@ -35,5 +35,5 @@ def counts(setup: Setup) -> dict[str, object]:
         **build.sizes(model, setup.groups()),
         "train_examples": len(dataset.splits["train"]),
         "steps": config.epochs * setup.task.n_steps(config.batch_size * config.accumulate),
-        "notes": [*dataset.warnings, *model.adaptor.notes(model.backbone)],
+        "notes": [*dataset.warnings, *setup.task.defects(), *model.adaptor.notes(model.backbone)],
     }

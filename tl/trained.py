@@ -1,5 +1,6 @@
 """From a run directory to its model: as it was trained, as it started, or with random weights."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tl.evaluate import evaluate
 from tl.metrics import Scores
 from tl.registry import STRATEGIES, options_of
 from tl.runs import Run, Weights, file_name, write_json
+from tl.tasks.base import Task
 
 
 def config_of(run: Run) -> Config:
@@ -72,8 +74,36 @@ def load_other_data(config: Config, data: str) -> Dataset:
     return load_data(replace(config, data=data, train_size=None))
 
 
+def seen(run: Run, task: Task, split: str) -> list[str]:
+    """Say how many texts of a split the run was trained on, if any, or why that is not known.
+
+    Args:
+        run: the run.
+        task: of the run's kind, over other data.
+        split: of these data.
+    """
+    unknown, config = "whether these texts were trained on is not known", config_of(run)
+    try:
+        own = load_data(config)
+    except (ValueError, OSError):
+        return [f"{unknown}: the data of the run, {config.data}, cannot be read"]
+    if own.fingerprint != run.read_env()["data_fingerprint"]:
+        return [f"{unknown}: the data of the run, {config.data}, have changed since"]
+    records = task.dataset.splits[split]
+    keys = task.keys({"own": own.splits["train"], "other": records})
+    trained = set(keys["own"]) - {""}
+    n = sum(key in trained for key in keys["other"])
+    learned = f"{n:,} of {len(records):,} texts of {split} were trained on"
+    return [f"{learned}; scores of them are not scores of new texts"] if n else []
+
+
 def score_ability(
-    run: Run, of: str, data: str, split: str | None = None, **changes: object
+    run: Run,
+    of: str,
+    data: str,
+    split: str | None = None,
+    note: Callable[[str], None] = lambda line: None,
+    **changes: object,
 ) -> tuple[Path, Scores, Scores]:
     """Score a model in text form on another task, untrained and as it was trained.
 
@@ -82,6 +112,7 @@ def score_ability(
         of: the task that is put in words, "classification" or "ner".
         data: of that task.
         split: see `Dataset.choose_split`.
+        note: takes what a reader should know of the data.
         changes: options to take instead of the run's, as device="cpu".
 
     Returns:
@@ -96,6 +127,8 @@ def score_ability(
     split = dataset.choose_split(split)
     setup = build(config, dataset)
     examples = setup.task.examples(split)
+    for line in [*setup.task.notes(split, examples), *seen(run, setup.task, split)]:
+        note(line)
     before, _ = evaluate(setup, examples, f"{split}, untrained")
     load_learned(run.learned, setup.model.learned(), setup.backbone_fingerprint)
     after, _ = evaluate(setup, examples, split)

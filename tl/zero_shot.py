@@ -21,7 +21,7 @@ from tl.backbones.pretrained import Form, pretrained_backbone, read_network
 from tl.backbones.tokenizer import load_tokenizer
 from tl.data import sources
 from tl.data.batch import chunks, pad
-from tl.data.encode import cut, filler_id
+from tl.data.encode import encode_texts, filler_id, fit_texts
 from tl.metrics import Scores, classification_scores
 from tl.tasks.classification import Classification
 
@@ -41,7 +41,7 @@ class Question:
     Attributes:
         template: with {label}; but for `similarity` also {text} and, of a pair, {pair}.
         words: what each class is called in it, in the order of the classes.
-        max_length: of a whole prompt, in word pieces; the text is cut to fit.
+        max_length: of a whole prompt, in word pieces; the texts are truncated to fit.
     """
 
     template: str
@@ -122,15 +122,32 @@ class Asker:
     def _prompt(
         self, text: str, pair: str, question: Question, n_answer: int
     ) -> tuple[list[int], list[int]]:
-        """Pieces before and after the place of the label; the text is cut to leave room."""
+        """Pieces before and after the place of the label; long texts are truncated."""
         before, after = question.template.split("{label}")
-        around = self._pieces((before + after).format(text="", pair=pair))
-        room = max(1, question.max_length - len(around) - n_answer - 2)
-        kept = cut(self.tokenizer, text, room)
+        kept, _ = self._fitting(text, pair, question, n_answer)
         return (
-            self._pieces(before.format(text=kept, pair=pair).rstrip()),
-            self._pieces(after.format(text=kept, pair=pair)),
+            self._pieces(before.format(**kept).rstrip()),
+            self._pieces(after.format(**kept)),
         )
+
+    def _fitting(
+        self, text: str, pair: str, question: Question, n_answer: int
+    ) -> tuple[dict[str, str], bool]:
+        """The texts of a prompt, truncated to leave room for an answer, and whether they were."""
+        template, texts = question.template.replace("{label}", ""), {"text": text, "pair": pair}
+        # Two places are kept for special tokens, whatever the tokenizer has of them.
+        special = 2 - len(self.front) - len(self.back)
+        room = question.max_length - n_answer - special
+        return fit_texts(self.tokenizer, template, texts, room)
+
+    def truncated(self, texts: list[str], pairs: list[str] | None, question: Question) -> int:
+        """How many texts the length limit truncates."""
+        if self.method == "similarity":
+            encoded = encode_texts(self.tokenizer, texts, None, question.max_length)
+            return sum(one.truncated for one in encoded)
+        longest = max(len(self._pieces(" " + words)) for words in question.words)
+        rows = zip(texts, pairs or [""] * len(texts), strict=True)
+        return sum(self._fitting(t, p, question, longest)[1] for t, p in rows)
 
     def _scored(self, prompts: list[tuple[list[int], list[int]]], answer: list[int]) -> Tensor:
         """Mean log-probability of an answer in each prompt, [b]."""
@@ -167,6 +184,7 @@ class Answered:
     question: Question
     scores: Scores
     baselines: dict[str, Scores]
+    notes: tuple[str, ...]
 
 
 def score(
@@ -187,8 +205,17 @@ def score(
     split = dataset.choose_split(split)
     question = Question(template or TEMPLATES[asker.method], words_of(words, task.labels))
     predicted = asker.ask(*task.texts(split), question).argmax(axis=1)
-    scores = classification_scores(task.gold(split), predicted, len(task.labels))
-    return Answered(dataset.name, split, len(predicted), question, scores, task.baselines(split))
+    scores = classification_scores(task.gold(split), predicted)
+    notes = task.absent(split, task.used_labels(split))
+    if n := asker.truncated(*task.texts(split), question):
+        notes = [
+            f"{n:,} of {len(predicted):,} {split} texts do not fit into a question of "
+            f"{question.max_length} word pieces; the rest is not read",
+            *notes,
+        ]
+    return Answered(
+        dataset.name, split, len(predicted), question, scores, task.baselines(split), tuple(notes)
+    )
 
 
 def words_of(text: str | None, labels: list[str]) -> tuple[str, ...]:

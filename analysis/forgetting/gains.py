@@ -190,14 +190,13 @@ def probe_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
 def _macro_f1(labels: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """2·hits / (true + predicted), the mean over classes, for each row of weights [·, n].
 
-    A class of which a row draws no example is left out of its mean: as 0 it would say that a
-    perfect model errs.
+    As in tl.metrics, the mean is over the classes that occur: one of which a row draws no example,
+    true or predicted, is left out. As 0 it would say that a perfect model errs.
     """
-    classes = np.unique(labels)
+    classes = np.union1d(labels, predicted)
     true, found = (x[:, None] == classes for x in (labels, predicted))
-    hits, drawn = weights @ (true & found), weights @ true.astype(float)
-    of_class = 2 * hits / np.maximum(drawn + weights @ found.astype(float), 1)
-    return of_class.mean(axis=1, where=drawn > 0)
+    hits, total = weights @ (true & found), weights @ (true.astype(float) + found)
+    return (2 * hits / np.maximum(total, 1)).mean(axis=1, where=total > 0)
 
 
 def pair_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:

@@ -106,6 +106,17 @@ def test_a_class_that_a_draw_has_no_text_of_is_no_error_of_it():
     np.testing.assert_allclose(_macro_f1(labels, wrong, ones), expected)
 
 
+def test_macro_f1_of_a_draw_is_that_of_scikit_learn():
+    """A class that is predicted, but not drawn, is a zero; one that is neither is left out."""
+    chance = np.random.default_rng(0)
+    labels, predicted = chance.integers(0, 6, (2, 12))
+    weights = draw_texts(12)[:50]
+    for row, found in zip(weights, _macro_f1(labels, predicted, weights), strict=True):
+        drawn = np.repeat(np.arange(12), row.astype(int))
+        expected = f1_score(labels[drawn], predicted[drawn], average="macro", zero_division=0.0)
+        assert found == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(
     ("gain", "shown"),
     [(-10.12, "−10.12 lost"), (-20.4, "−20.40 lost"), (-0.117, "−.12 lost"), (-1.0, "−1.00 lost"),

@@ -18,6 +18,7 @@ from analysis.probing.layers import macro_f1
 from analysis.probing.probed import Change, Curve, Probed, change, compute, cut, resamples
 from analysis.seeds import interval
 from analysis.states import BEFORE, RANDOM, Property, compared
+from tl.metrics import classification_scores
 
 N = 150
 
@@ -113,9 +114,11 @@ def test_equal_layers_are_probed_once(monkeypatch):
     assert len(probed) == len(set(probed)) == 3 + 3 + 3  # random, before, a last layer of each seed
 
 
-def test_macro_f1_is_the_mean_over_the_classes_that_are_tested():
+def test_macro_f1_is_the_mean_over_the_classes_that_are_tested_or_predicted():
+    """Scikit-learn's default, as in all of the project."""
     labels, predicted = np.array([0, 0, 0, 0, 2, 2]), np.array([0, 0, 0, 0, 0, 1])
-    assert macro_f1(labels, predicted) == pytest.approx((8 / 9 + 0) / 2)
+    assert macro_f1(labels, predicted) == pytest.approx((8 / 9 + 0 + 0) / 3)
+    assert macro_f1(labels, predicted) == classification_scores(labels, predicted)["f1_macro"]
     assert macro_f1(labels, labels) == 1.0
 
 

@@ -75,15 +75,15 @@ def test_a_bare_sentencepiece_model_cuts_words_as_it_does_itself(bare):
 def test_around_a_text_stands_what_its_family_puts_there(bare):
     folder, model, (before, after) = bare
     tokenizer = load_tokenizer(folder)
-    (encoded,) = encode_texts(tokenizer, [TEXTS[0]], None, 40)
-    pieces = tokenizer.convert_ids_to_tokens(encoded["input_ids"])
+    ((inputs, *_),) = encode_texts(tokenizer, [TEXTS[0]], None, 40)
+    pieces = tokenizer.convert_ids_to_tokens(inputs["input_ids"])
     assert pieces == [*before, *model.encode(TEXTS[0], out_type=str), *after]
 
 
 def test_words_keep_their_pieces_together(bare):
     folder, model, (before, _) = bare
     words = TEXTS[2].split()
-    ((_, first),) = encode_words(load_tokenizer(folder), [words], 60)
+    ((*_, first),) = encode_words(load_tokenizer(folder), [words], 60)
     assert list(first) == list(range(len(words)))
     n_pieces = [len(model.encode(word, out_type=str)) for word in words]
     starts = [len(before) + sum(n_pieces[:i]) for i in range(len(words))]

@@ -111,7 +111,7 @@ def test_duplicates_land_in_one_split(form):
     splits, _ = complete_splits({"train": [record(i) for i in range(160)]}, "label")
     assert sum(map(len, splits.values())) == 160
     assert all(splits.values())
-    assert defects(splits, "label") == []
+    assert defects(splits, [form, "label"], "label") == []
 
 
 def test_a_rare_label_stays_in_train():
@@ -156,7 +156,7 @@ def test_texts_in_two_splits_are_counted_per_pair():
         "validation": [{"text": "c"}, {"text": ""}],
         "test": [{"text": "a"}, {"text": "a"}, {"text": "c"}, {"text": "d"}],
     }
-    warnings = defects(splits, None)
+    warnings = defects(splits, ["text"], None)
     assert "2 of 4 texts of test also occur in train" in warnings
     assert "1 of 4 texts of test also occur in validation" in warnings
     assert not any("of validation also" in warning for warning in warnings)
@@ -165,7 +165,18 @@ def test_texts_in_two_splits_are_counted_per_pair():
 def test_empty_values_are_counted():
     splits = {"train": [{"text": " ", "label": "x"}, {"text": "a", "label": "x"}, {"text": None}]}
     splits["train"][2]["label"] = "x"
-    assert defects(splits, "label") == ["2 of 3 values of `text` in train are empty"]
+    expected = ["2 of 3 values of `text` in train are empty"]
+    assert defects(splits, ["text", "label"], "label") == expected
+
+
+def test_only_columns_that_are_read_are_looked_at():
+    rows = [{"text": f"day {i}", "summary": "a day", "tokens": [], "tone": ""} for i in range(3)]
+    splits = {"train": rows, "validation": [row | {"text": f"other {row['text']}"} for row in rows]}
+    assert defects(splits, ["text", "summary"], None) == []
+    assert defects(splits, ["tokens"], None) == [
+        "3 of 3 values of `tokens` in train are empty",
+        "3 of 3 values of `tokens` in validation are empty",
+    ]
 
 
 def test_the_text_of_a_record_is_never_its_label_or_id():

@@ -183,3 +183,30 @@ def test_an_empty_label_is_refused():
     """It would become a class of its own."""
     with pytest.raises(ValueError, match=r"1 records of train have an empty 'label'.* record 1"):
         task(labelled("good", " ", "bad"))
+
+
+def test_texts_that_the_limit_truncates_are_counted():
+    """[CLS], [SEP] and four words fill a limit of six."""
+    rows = [record("day day day day"), record("day " * 5), record(label="bad")]
+    one = task(rows, options=Options(max_length=6))
+    assert one.notes("train", one.examples("train")) == [
+        "1 of 3 train texts are longer than 6 word pieces; the rest is not read (--task.max-length)"
+    ]
+    assert one.truncation("given", [one.encode_text("day " * 9 + "\tday", "0")])
+    assert one.truncation("given", [one.encode_text("day\tday", "0")]) == []
+
+
+def test_a_class_that_a_split_has_no_example_of_is_named():
+    train = labelled("bad", "good", "fair")
+    one = task(train, test=labelled("good", "good"))
+    assert one.notes("train", one.examples("train")) == []
+    (note,) = one.notes("test", one.examples("test"))
+    assert "test has no example of 2 of 3 classes ('bad', 'fair')" in note
+
+
+def test_only_the_columns_that_are_read_are_looked_at():
+    rows = [record(f"day {i}", "ab"[i % 2]) | {"comment": "", "author": "anna"} for i in range(4)]
+    one = task(rows, validation=[row | {"text": row["text"] + " again"} for row in rows])
+    assert one.defects() == []
+    rows[0]["text"] = " "
+    assert one.defects() == ["1 of 4 values of `text` in train are empty"]

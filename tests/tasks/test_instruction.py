@@ -1,6 +1,7 @@
 """Tasks in text form: what is asked, what is learned, and how an answer is read."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -68,6 +69,82 @@ def test_pairs_have_a_place_of_their_own():
     assert example.inputs["input_ids"] == [*ids("anna left and boris met was good"), SEP]
 
 
+def paired(n_first, n_second, label="good"):
+    return {"premise": "anna " * n_first, "hypothesis": "boris " * n_second, "label": label}
+
+
+@pytest.mark.parametrize(("first", "second"), [(3, 90), (90, 3), (90, 90), (10, 11)])
+def test_of_a_pair_the_longer_text_is_cut_so_that_the_prompt_fits(first, second):
+    options = Options(template="{text} and {pair} was", max_length=30, max_answer=8)
+    one = task([paired(first, second), paired(1, 1, "bad")], options)
+    (long, short) = one.examples("train")
+    prompt = long.inputs["input_ids"][: long.target.start]
+    assert len(prompt) == 22
+    room = 22 - 2  # and, was
+    kept = [prompt.count(piece) for piece in ids("anna boris")]
+    assert kept == [min(first, max(room - second, room // 2)), room - kept[0]]
+    assert (long.truncated, short.truncated) == (("max_length",), ())
+
+
+def test_prompts_and_answers_that_a_limit_truncates_are_counted():
+    """A text that is cut to leave room for an answer does not fill the limit."""
+    rows = [{"text": "day " * 40, "label": "good day was"}, *LABELLED]
+    one = task(rows, Options(template="saw {text} was", max_length=30, max_answer=3))
+    first, second, *_ = one.notes("train", one.examples("train"))
+    assert first.startswith("1 of 3 train prompts are longer than 30 word pieces")
+    assert second.startswith("1 of 3 train answers are longer than 3 word pieces")
+    assert "(--task.max-answer)" in second
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (Options(template="{text} {pear}"), "must have {text} and, of pairs, {pair}"),
+        (Options(template="was"), "must have {text}"),
+        (Options(template="{text"), "--task.template '{text'"),
+        (Options(template="was " * 30 + "{text}", max_length=40, max_answer=10), "the template 30"),
+        (Options(max_length=20, max_answer=20), "--task.max-length 20 leaves no room for a text"),
+    ],
+)
+def test_a_template_without_place_or_room_for_a_text_is_refused(options, part):
+    with pytest.raises(ValueError, match=re.escape(part)):
+        task(LABELLED, options)
+
+
+def test_a_template_for_pairs_has_a_place_for_both():
+    with pytest.raises(ValueError, match=r"of pairs, \{pair\}"):
+        task([paired(1, 1), paired(1, 1, "bad")], Options(template="{text}"))
+
+
+def labelled_as(*labels):
+    return task([{"text": "the day", "label": label} for label in labels])
+
+
+def test_classes_that_differ_by_case_are_told_apart():
+    one = labelled_as("IT", "it")
+    made = one.examples("train")
+    for written, accuracy in ((["it", "it"], 0.5), (["IT", "it"], 1.0), (["It", "iT"], 0.0)):
+        one.texts = lambda answers, written=written: written
+        assert one.score(made, [None, None])["accuracy"] == accuracy
+    alone = labelled_as("IT", "news")  # where only one class has a name, its case is free
+    alone.texts = lambda answers: [" it", "NEWS"]
+    assert alone.score(alone.examples("train"), [None, None])["accuracy"] == 1.0
+
+
+def test_spaces_around_a_class_are_not_written():
+    one = labelled_as(" good", "bad")
+    one.texts = lambda answers: ["good", "bad"]
+    assert one.score(one.examples("train"), [None, None])["accuracy"] == 1.0
+    with pytest.raises(ValueError, match=r"' good' and 'good' differ only by spaces"):
+        labelled_as(" good", "good")
+
+
+def test_a_class_that_the_tokenizer_cannot_write_is_said_before_training():
+    one = labelled_as("good", "ёлки")
+    (note,) = one.notes("validation", one.examples("validation"))
+    assert "the best possible f1_macro is 0.500" in note
+
+
 TAGS = ["B-PER", "I-PER", "O", "B-LOC", "O", "B-LOC"]
 WORDS = ("Brenda", "Khan", "saw", "Osaka", "and", "Osaka")
 
@@ -99,7 +176,7 @@ def test_a_class_is_right_whatever_its_case_and_another_text_is_wrong():
     one = task([*LABELLED, *LABELLED])
     made = one.examples("train")
     answers = [np.array(ids(word)) for word in ("good", "bad", "bad", "rainy")]
-    expected = classification_scores(np.array([1, 0, 1, 0]), np.array([1, 0, 0, -1]), 2)
+    expected = classification_scores(np.array([1, 0, 1, 0]), np.array([1, 0, 0, -1]))
     assert one.score(made, answers) == expected
     assert expected["accuracy"] == 0.5
     assert one.metric == "f1_macro"

@@ -66,6 +66,21 @@ def test_a_step_is_of_one_member_and_an_epoch_has_every_example_once():
     assert steps != one.steps(every, 8, generator(0, "data/1"))
 
 
+def test_notes_are_those_of_each_member():
+    texts = [*TEXTS, {"text": "day " * 90, "label": "good"}]
+    tagged = [*TAGGED, {"tokens": ["day"] * 90, "ner_tags": ["O"] * 90}]
+    one = Multitask(Options(max_length=40), dataset(texts, tagged), tiny_tokenizer())
+    of_texts, of_sentences, of_words = one.notes("train", one.examples("train"))
+    longer = "are longer than 40 word pieces; the rest is not read (--task.max-length)"
+    assert of_texts == f"classification: 1 of 31 train texts {longer}"
+    assert of_sentences == f"ner: 1 of 13 train sentences {longer}"
+    assert of_words.startswith("ner: 52 words of 1 train sentences are not read")
+    assert one.defects() == [
+        "classification: 8 of 8 texts of validation also occur in train",
+        "ner: 3 of 3 texts of validation also occur in train",
+    ]
+
+
 @pytest.mark.parametrize(
     ("mixing", "temperature", "expected"),
     [

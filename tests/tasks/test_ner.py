@@ -1,5 +1,7 @@
 """Named entities: one tag per word, and words that the input no longer holds count as missed."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from tiny import tagged_records, tiny_tokenizer
 from tl.data.records import Dataset
 from tl.losses import IGNORED
 from tl.metrics import entity_scores
-from tl.tasks.ner import NER, Options
+from tl.tasks.ner import NER, Options, words_of
 
 
 def record(tokens, tags):
@@ -162,3 +164,37 @@ def test_every_token_gets_its_own_logits():
     made = []
     task([SENTENCE]).heads(lambda n_out, pool: made.append((n_out, pool)))
     assert made == [(7, "each")]
+
+
+def test_words_that_are_not_read_are_counted_and_get_no_tag():
+    rows = [SENTENCE, record("anna saw oslo", "B-PER O B-LOC"), record("anna \u200b", "B-PER O")]
+    one = task(rows, max_length=5)  # [CLS], [SEP] and three pieces
+    examples = one.examples("train")
+    first, second = one.notes("train", examples)
+    assert first.startswith("1 of 3 train sentences are longer than 5 word pieces")
+    assert second.startswith("2 words of 2 train sentences are not read")
+    text = "anna saw ungoods oslo"
+    given = one.encode_text(text, "0")
+    (logits,) = perfect(one, [given])
+    found = one.readable(text, given, logits)
+    assert found == {"words": text.split(), "tags": ["O", "O", "O", None]}
+
+
+def test_nothing_is_said_of_sentences_that_are_read():
+    one = task([SENTENCE], max_length=8)  # exactly
+    assert one.notes("train", one.examples("train")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Anna's day_1, 3%.", ["Anna", "'", "s", "day_1", ",", "3", "%", "."]),
+        ("हिन्दी भाषा।", ["हिन्दी", "भाषा", "।"]),
+        ("Йод", ["Йод"]),
+        ("1️⃣ ❤️!", ["1️⃣", "❤️", "!"]),
+    ],
+)
+def test_marks_stay_with_what_they_are_on(text, words):
+    assert words_of(text) == words
+    decomposed = [unicodedata.normalize("NFD", word) for word in words]
+    assert words_of(unicodedata.normalize("NFD", text)) == decomposed

@@ -15,7 +15,7 @@ from tl.checkpoint.__main__ import main
 from tl.data.records import Dataset
 from tl.losses import IGNORED
 from tl.metrics import rouge_scores
-from tl.tasks.summarization import Options, Summarization, first_sentence
+from tl.tasks.summarization import Options, Summarization, first_sentence, first_words
 
 RECORDS = [
     {"text": "anna saw the sunny day in oslo. boris left again", "summary": "anna saw oslo"},
@@ -95,6 +95,46 @@ def test_baselines_copy_the_start_of_the_text():
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Anna saw U.S. officials", "Anna saw U.S."),
+        ("  one  two", "  one  two"),
+        ("", ""),
+        ("今天天气很好", "今天天"),  # letters are the words of ROUGE there
+    ],
+)
+def test_the_first_words(text, expected):
+    assert first_words(text, 3) == expected
+
+
+def test_texts_and_summaries_that_a_limit_truncates_are_counted():
+    """The summaries have 3, 6 and 3 pieces, and an end."""
+    for max_summary, expected in ((7, 0), (6, 1), (4, 1), (3, 3)):
+        one = task(options=Options(max_summary=max_summary))
+        found = one.notes("train", one.examples("train"))
+        assert [note.split(" are")[0] for note in found] == (
+            [f"{expected} of 3 train summaries"] if expected else []
+        )
+        assert all("(--task.max-summary)" in note for note in found)
+    one = task(options=Options(max_length=8))
+    (note,) = one.notes("train", one.examples("train"))
+    assert note.startswith("2 of 3 train texts are longer than 8 word pieces")
+
+
+def test_what_the_tokenizer_cannot_write_is_said_of_validation():
+    """Ёлки is no word of its vocabulary, and case costs nothing."""
+    written = [row | {"summary": row["summary"].upper()} for row in RECORDS]
+    one = task(written)
+    assert one.notes("validation", one.examples("validation")) == []
+    unwritten = [RECORDS[0] | {"summary": "anna ёлки"}, RECORDS[1]]
+    one = task(unwritten)
+    (note,) = one.notes("validation", one.examples("validation"))
+    best = (2 * 1 * 0.5 / 1.5 + 1) / 2  # one of two words, and all of the other summary
+    assert f"the best possible rougeL is {best:.3f}" in note
+    assert one.notes("train", one.examples("train")) == []
+
+
+@pytest.mark.parametrize(
     ("text", "first"),
     [
         ("One. Two.", "One."),
@@ -103,6 +143,8 @@ def test_baselines_copy_the_start_of_the_text():
         ("«Да…» сказал он.", "«Да…»"),
         ("no end", "no end"),
         ("", ""),
+        ("今天很好。明天下雨。", "今天很好。"),
+        ("दिन अच्छा है। रात आई।", "दिन अच्छा है।"),
     ],
 )
 def test_the_first_sentence(text, first):

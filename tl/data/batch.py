@@ -21,6 +21,7 @@ class Example:
     target: object
     positions: list[int] = field(default_factory=list)
     task: str = ""  # whose it is, where several tasks learn together
+    truncated: tuple[str, ...] = ()  # options of the task whose limits cut something off
 
     def __len__(self) -> int:
         return len(self.inputs["input_ids"])

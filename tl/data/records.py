@@ -21,7 +21,7 @@ class Dataset:
 
     name: str
     splits: dict[str, list[Record]]
-    warnings: tuple[str, ...] = ()  # what a reader should know: overlaps, conversions, empty texts
+    warnings: tuple[str, ...] = ()  # what a reader should know of reading: conversions, made splits
 
     @cached_property
     def fingerprint(self) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tl.data.conll import is_tag, read_conll, unify_tags
 from tl.data.files import read_csv, read_json
 from tl.data.records import SPLITS, Dataset, Record
-from tl.data.splits import ALIASES, Splits, complete_splits, defects
+from tl.data.splits import ALIASES, Splits, complete_splits
 
 EMBEDDED = {"newsroom": "en", "newsroom-ru": "ru"}  # name -> language
 
@@ -72,7 +72,7 @@ def _prepared(
         splits, conversions = unify_tags(splits)
     splits, cuts = complete_splits(splits, label)
     splits = {split: splits[split] for split in SPLITS if split in splits}
-    return splits, [*conversions, *cuts, *defects(splits, label)]
+    return splits, [*conversions, *cuts]
 
 
 def load_file(path: Path, subset: str, encoding: str = "utf-8") -> list[Record]:

@@ -119,19 +119,23 @@ def spread(movable: Sequence[T], made: list[str], n_texts: int) -> dict[T, str] 
     }
 
 
-def defects(splits: Splits, stratify: str | None) -> list[str]:
-    """Warnings about empty values and about texts in more than one split; all records are kept."""
+def defects(splits: Splits, columns: list[str], label: str | None) -> list[str]:
+    """Warnings about empty values and about texts in more than one split; all records are kept.
+
+    Args:
+        splits: the data that are used.
+        columns: what is read of them; others are not looked at.
+        label: the one of these that is no text, if any; a task sees to it itself.
+    """
     warnings = []
     for split, records in splits.items():
-        for column in string_columns(records):
-            n_empty = sum(not (record[column] or "").strip() for record in records)
+        for column in (name for name in columns if name != label):
+            n_empty = sum(_is_empty(record.get(column)) for record in records)
             if n_empty:
                 warnings.append(
                     f"{n_empty} of {len(records)} values of `{column}` in {split} are empty"
                 )
-    every = [record for records in splits.values() for record in records]
-    keys_of_all = iter(text_keys(every, stratify))  # at once: one column for all splits
-    keys = {split: list(islice(keys_of_all, len(records))) for split, records in splits.items()}
+    keys = keys_of_splits(splits, columns, label)
     for first, second in combinations(splits, 2):
         known = set(keys[first])
         n_shared = sum(bool(key) and key in known for key in keys[second])
@@ -140,6 +144,21 @@ def defects(splits: Splits, stratify: str | None) -> list[str]:
                 f"{n_shared} of {len(keys[second])} texts of {second} also occur in {first}"
             )
     return warnings
+
+
+def keys_of_splits(splits: Splits, columns: list[str], label: str | None) -> dict[str, list[str]]:
+    """For each split `text_keys` of what is read of its records; see `defects`."""
+    every = [
+        {column: record.get(column) for column in columns}
+        for records in splits.values()
+        for record in records
+    ]
+    keys_of_all = iter(text_keys(every, label))  # at once: one column for all splits
+    return {split: list(islice(keys_of_all, len(records))) for split, records in splits.items()}
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or (isinstance(value, str | list) and not str(value or "").strip())
 
 
 def text_keys(records: list[Record], stratify: str | None) -> list[str]:

@@ -6,6 +6,8 @@ that has a form of data of its own, which is no data of the run's task, has `loa
     collect(setup: Setup, dataset: Dataset, split: str, limit: int) -> dict[str, np.ndarray]
     load(data: str, encoding: str) -> Dataset
 
+Arrays whose names begin with `notes` hold lines for the user, and are not written.
+
 One with options of its own declares them as tasks and strategies do, in a dataclass `Options`, and
 stands in WITH_OPTIONS; its `collect` takes an instance of it as one more argument, `options`. If
 other options give other arrays of the same data, `part` says of which part of the data they are:
@@ -70,7 +72,7 @@ def own_options(name: str, args: argparse.Namespace) -> dict[str, object]:
 
 def write(
     run: Run, kind: str, weights: Weights, setup: Setup, dataset: Dataset, args: argparse.Namespace
-) -> Path:
+) -> tuple[Path, list[str]]:
     """Write the arrays of one kind.
 
     Those of data of a form of their own hold what `--data` was, `data`, and what such data are
@@ -85,7 +87,7 @@ def write(
         args: the command line.
 
     Returns:
-        where they are.
+        where they are, and what a reader should know of them.
     """
     module, own = dump_of(kind), own_options(kind, args)
     (split,) = dataset.splits
@@ -95,9 +97,11 @@ def write(
         arrays |= {"data": np.array(args.data), "data_name": np.array(dataset.name)}
     if hasattr(module, "part") and (part := module.part(**own)):
         name = f"{dataset.name}--{part}{split.removeprefix(dataset.name)}"
+    noted = [key for key in arrays if key.startswith("notes")]
+    notes = [str(note) for key in noted for note in arrays.pop(key)]
     path = run.arrays(kind, name, weights)
     write_arrays(path, arrays)
-    return path
+    return path, notes
 
 
 def refuse_foreign_options(args: argparse.Namespace) -> None:

@@ -56,11 +56,13 @@ def embedded(setup: Setup, losses: Losses, language: str, corpus: str, limit: in
     records = fresh(language, limit)
     sentiments = task_over(setup, "classification", records, label="sentiment")
     names = task_over(setup, "ner", records)
-    texts = sentiments.examples("train")
+    texts, sentences = sentiments.examples("train"), names.examples("train")
+    notes = [*sentiments.truncation(corpus, texts), *names.truncation(corpus, sentences)]
     return (
         losses.of(texts, corpus)
         | labelled_states(setup, sentiments, texts, f"{corpus} sentiment")
-        | labelled_states(setup, names, names.examples("train"), f"{corpus} names")
+        | labelled_states(setup, names, sentences, f"{corpus} names")
+        | {f"notes/{corpus}": np.array(notes)}
         | similarities(setup, pairs(language, limit), f"{corpus} headlines")
     )
 

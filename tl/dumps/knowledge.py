@@ -14,7 +14,6 @@ from transformers.modeling_outputs import ModelOutput
 from tl import heads
 from tl.build import Setup
 from tl.data.batch import Batch, Example
-from tl.data.encode import encode_texts
 from tl.data.records import Dataset, Record
 from tl.dumps.language import LanguageModel
 from tl.dumps.outputs import half, of_encoder, outputs
@@ -113,19 +112,23 @@ def similarities(setup: Setup, records: list[Record], group: str) -> Arrays:
         `cosines/<group>` [n], between the means over the real tokens of each text, last layer, and
         `grades/<group>` [n].
     """
-    sides = [_embedded(setup, [str(record[column]) for record in records]) for column in PAIR]
+    texts = [str(record[column]) for column in PAIR for record in records]
+    labelled = [{"text": text, "label": str(i % 2)} for i, text in enumerate(texts)]
+    task = task_over(setup, "classification", labelled)
+    examples = task.examples("train")
+    sides = _embedded(replace(setup, task=task), examples).chunk(2)
     cosines = torch.nn.functional.cosine_similarity(*sides).numpy()
-    return {f"cosines/{group}": cosines, f"grades/{group}": grades(records)}
+    return {
+        f"cosines/{group}": cosines,
+        f"grades/{group}": grades(records),
+        f"notes/{group}": np.array(task.truncation(group, examples)),
+    }
 
 
-def _embedded(setup: Setup, texts: list[str]) -> Tensor:
+def _embedded(setup: Setup, examples: list[Example]) -> Tensor:
     """Mean states, [n, d]."""
-    records = [{"text": text, "label": str(i % 2)} for i, text in enumerate(texts)]
-    task = task_over(setup, "classification", records)
-    inputs = encode_texts(task.tokenizer, texts, None, task.options.max_length)
-    examples = [Example(str(i), encoded, 0) for i, encoded in enumerate(inputs)]
     means = []
-    for batch, output in outputs(replace(setup, task=task), examples, "output_hidden_states"):
+    for batch, output in outputs(setup, examples, "output_hidden_states"):
         mask = batch.inputs["attention_mask"]
         means.append(heads.mean(_last_states(output, mask), mask).cpu())
     return torch.cat(means)

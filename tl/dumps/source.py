@@ -51,7 +51,11 @@ def collect(setup: Setup, dataset: Dataset, split: str, limit: int) -> dict[str,
     task = "classification" if labelled else "ner"
     made = task_over(setup, task, records, title=f"{group}, the first {len(records)}")
     examples = made.examples("train")
-    return Losses(setup).of(examples, group) | labelled_states(setup, made, examples, group)
+    return (
+        Losses(setup).of(examples, group)
+        | labelled_states(setup, made, examples, group)
+        | {"notes": np.array(made.truncation(group, examples))}
+    )
 
 
 def _graded(records: list[Record]) -> bool:

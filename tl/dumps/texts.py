@@ -73,6 +73,7 @@ def collect(
         **{name: np.concatenate([some[name] for some in found]) for name in found[0]},
         "labels": np.array([made.labels[example.target] for example in examples]),
         "column": np.array(options.label),
+        "notes": np.array(made.truncation(split, examples)),
     }
 
 

@@ -15,6 +15,7 @@ from tl.data.encode import encode_words, filler_id
 from tl.data.records import Dataset, Record
 from tl.dumps.hidden import real_states
 from tl.dumps.outputs import BATCH_SIZE, answers, half
+from tl.tasks.ner import unread_words
 
 LIMIT = 600  # sentences
 
@@ -64,10 +65,12 @@ def collect(setup: Setup, dataset: Dataset, split: str, limit: int) -> dict[str,
     if "ner_tags" in records[0]:
         tags = [record["ner_tags"][word] for _, record, word in kept]
         arrays["entity"] = np.array([tag.partition("-")[2] or "O" for tag in tags])
+    unread = [len(r["tokens"]) - len(e.target) for r, e in zip(records, examples, strict=True)]
     return {
         "ids": np.array([id for id, _, _ in kept]),
         "words": np.array([word for _, _, word in kept]),
         "word_states": np.concatenate(states),
+        "notes": np.array(unread_words(split, unread)),
         **arrays,
     }
 
@@ -77,8 +80,8 @@ def _encode(setup: Setup, records: list[Record]) -> list[Example]:
     sentences = [record["tokens"] for record in records]
     encoded = encode_words(setup.task.tokenizer, sentences, setup.config.task_options.max_length)
     return [
-        Example(str(record.get("id", i)), inputs, list(first), list(first.values()))
-        for i, (record, (inputs, first)) in enumerate(zip(records, encoded, strict=True))
+        Example(str(record.get("id", i)), one.inputs, list(one.first), list(one.first.values()))
+        for i, (record, one) in enumerate(zip(records, encoded, strict=True))
     ]
 
 

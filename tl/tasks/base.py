@@ -15,7 +15,9 @@ from tl.data import sources
 from tl.data.batch import Batch, Example, bucketed, by_tokens, pad_inputs
 from tl.data.encode import filler_id
 from tl.data.records import Dataset
+from tl.data.splits import Splits, defects, keys_of_splits
 from tl.metrics import Scores
+from tl.options import flag_of
 
 MakeHead = Callable[[int, str], nn.Module]  # (n_out, pool) -> head
 Answers = list[np.ndarray]  # logits, or generated ids, of each example; the shape is the task's
@@ -37,8 +39,11 @@ class Task(ABC):
     name: ClassVar[str]
     generates: ClassVar[bool] = False  # whether the network keeps its language-modelling head
     metric: ClassVar[str]  # the score by which the best epoch is chosen, on validation
+    # Options that are length limits -> what they truncate, and what becomes of the rest.
+    limits: ClassVar[dict[str, tuple[str, str]]] = {"max_length": ("texts", "is not read")}
     Options: ClassVar[type]
     labels: list[str]
+    label_column: str | None = None  # of `columns`, the one that is no text
 
     def __init__(
         self,
@@ -65,6 +70,10 @@ class Task(ABC):
     @abstractmethod
     def check(self) -> None:
         """Raise ValueError unless every record has what the task reads."""
+
+    @abstractmethod
+    def columns(self) -> list[str]:
+        """The columns that the task reads, that of the label among them."""
 
     @abstractmethod
     def find_labels(self) -> list[str]:
@@ -154,15 +163,50 @@ class Task(ABC):
         return by_tokens([len(example) for example in examples], budget)
 
     def notes(self, split: str, examples: list[Example]) -> list[str]:
-        """What a reader should know of an encoded split: how much of it the length limit cuts."""
-        limit = self.options.max_length
-        n_full = sum(len(example) == limit for example in examples)
-        if n_full == 0:
+        """What a reader should know of an encoded split with its labels."""
+        return self.truncation(split, examples)
+
+    def truncation(self, what: str, examples: list[Example]) -> list[str]:
+        """How many examples each of the length limits truncates, if any.
+
+        Args:
+            what: a word for the examples, such as the name of their split.
+            examples: encoded by the task.
+        """
+        found = []
+        for name, (parts, fate) in self.limits.items():
+            n = sum(name in example.truncated for example in examples)
+            if n:
+                limit, flag = getattr(self.options, name), flag_of(name, "task")
+                found.append(
+                    f"{n:,} of {len(examples):,} {what} {parts} are longer than {limit} word "
+                    f"pieces; the rest {fate} ({flag})"
+                )
+        return found
+
+    def absent(self, split: str, used: set[str]) -> list[str]:
+        """Which classes have no example in a split, if any; of use where scores are macro averages.
+
+        Args:
+            split: its name.
+            used: the classes that it has.
+        """
+        missing = [label for label in self.labels if label not in used]
+        if not missing:
             return []
+        shown = ", ".join(map(repr, missing[:5])) + (", …" if len(missing) > 5 else "")
         return [
-            f"{n_full:,} of {len(examples):,} {split} examples fill the limit of {limit} word "
-            "pieces; what lies beyond it is cut (see --task.max-length)"
+            f"{split} has no example of {len(missing)} of {len(self.labels)} classes ({shown}); "
+            "macro averages leave a class out unless it is predicted: then it counts as 0"
         ]
+
+    def defects(self) -> list[str]:
+        """What a reader should know of the data: empty values, texts in more than one split."""
+        return defects(self.dataset.splits, self.columns(), self.label_column)
+
+    def keys(self, splits: Splits) -> dict[str, list[str]]:
+        """For each record of each split the text by which it is recognised."""
+        return keys_of_splits(splits, self.columns(), self.label_column)
 
     def piece_ids(self, text: str) -> list[int]:
         """The ids of a text's word pieces alone, without special tokens."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tl.backbones.base import Backbone
 from tl.data.batch import Batch, Example
-from tl.data.encode import encode_texts
+from tl.data.encode import Encoded, encode_texts
 from tl.data.sources import require_columns
 from tl.losses import cross_entropy_sum
 from tl.metrics import Scores, classification_scores
@@ -70,6 +70,9 @@ class Classification(Task):
                     "the record"
                 )
 
+    def columns(self) -> list[str]:
+        return [*self.text_columns, self.label_column]
+
     def find_labels(self) -> list[str]:
         labels = sorted(self.used_labels("train"), key=_number_first)
         if len(labels) < 2:
@@ -93,10 +96,10 @@ class Classification(Task):
 
     def examples(self, split: str) -> list[Example]:
         records = self.dataset.splits[split]
-        inputs = encode_texts(self.tokenizer, *self.texts(split), self.options.max_length)
+        encoded = encode_texts(self.tokenizer, *self.texts(split), self.options.max_length)
         ids = [str(record.get("id", i)) for i, record in enumerate(records)]
-        rows = zip(ids, inputs, self.gold(split).tolist(), strict=True)
-        return [Example(id, encoded, label) for id, encoded, label in rows]
+        rows = zip(ids, encoded, self.gold(split).tolist(), strict=True)
+        return [_example(id, one, label) for id, one, label in rows]
 
     def gold(self, split: str) -> np.ndarray:
         """The classes of a split as indices, [n]."""
@@ -114,8 +117,8 @@ class Classification(Task):
         """A tab separates the two texts of a pair."""
         first, tab, second = text.partition("\t")
         pairs = [second] if tab else None
-        inputs = encode_texts(self.tokenizer, [first], pairs, self.options.max_length)
-        return Example(id, inputs[0], 0)
+        (encoded,) = encode_texts(self.tokenizer, [first], pairs, self.options.max_length)
+        return _example(id, encoded, 0)
 
     def blank(self, length: int) -> Example:
         return Example("", {"input_ids": [0] * length}, 0)
@@ -138,7 +141,7 @@ class Classification(Task):
 
     def score(self, examples: list[Example], logits: Answers) -> Scores:
         gold = np.array([example.target for example in examples])
-        return classification_scores(gold, np.stack(logits).argmax(1), len(self.labels))
+        return classification_scores(gold, np.stack(logits).argmax(1))
 
     def baselines(self, split: str) -> dict[str, Scores]:
         """Always the label that is most frequent in train, the first of equals."""
@@ -147,7 +150,11 @@ class Classification(Task):
         gold = self.gold(split)
         majority = np.bincount(self.gold("train")).argmax()
         predicted = np.full_like(gold, majority)
-        return {"majority": classification_scores(gold, predicted, len(self.labels))}
+        return {"majority": classification_scores(gold, predicted)}
+
+    def notes(self, split: str, examples: list[Example]) -> list[str]:
+        absent = self.absent(split, self.used_labels(split))
+        return [*super().notes(split, examples), *absent]
 
     def arrays(self, examples: list[Example], logits: Answers) -> dict[str, np.ndarray]:
         return {
@@ -161,6 +168,11 @@ class Classification(Task):
         odds = np.exp(logits - logits.max())
         share = {n: round(float(p), 4) for n, p in zip(self.labels, odds / odds.sum(), strict=True)}
         return {"label": self.labels[int(logits.argmax())], "probabilities": share}
+
+
+def _example(id: str, encoded: Encoded, label: int) -> Example:
+    truncated = ("max_length",) if encoded.truncated else ()
+    return Example(id, encoded.inputs, label, truncated=truncated)
 
 
 def _number_first(label: str) -> tuple[bool, float, str]:

@@ -1,15 +1,19 @@
 """What tasks share whose answer is text: the network's own head, and a search for the answer."""
 
+import math
 from abc import abstractmethod
 
 import numpy as np
 from torch import Tensor, nn
 from transformers import GenerationConfig
 
-from tl.data.batch import Batch
+from tl.data.batch import Batch, Example
 from tl.data.encode import filler_id
 from tl.losses import cross_entropy_sum
 from tl.tasks.base import Answers, MakeHead, Task
+
+CEILING_OF = 200  # examples, of which the best possible score is measured
+CEILING_OFF = 0.01  # what it lacks to 1 before that is said
 
 
 class Generating(Task):
@@ -26,6 +30,31 @@ class Generating(Task):
     @abstractmethod
     def generation(self) -> GenerationConfig:
         """How an answer is searched for, all of it."""
+
+    @abstractmethod
+    def true_ids(self, example: Example) -> list[int]:
+        """The word pieces of the true answer, all of them, without its end."""
+
+    def notes(self, split: str, examples: list[Example]) -> list[str]:
+        """Also the best possible score, where the tokenizer cannot write all that answers hold.
+
+        An uncased tokenizer, for one, cannot write й or ё. It is a property of the language rather
+        than of a split, so it is said once: of validation, or of a file that is scored.
+        """
+        found = super().notes(split, examples)
+        sample = examples[:: max(1, math.ceil(len(examples) / CEILING_OF))]
+        if split in ("train", "test") or not sample:
+            return found
+        true = [np.array(self.true_ids(example), dtype=int) for example in sample]
+        best = self.score(sample, true)[self.metric]
+        if best > 1 - CEILING_OFF:
+            return found
+        return [
+            *found,
+            f"the tokenizer cannot write what the answers of {split} hold: the best possible "
+            f"{self.metric} is {best:.3f}, that of {len(sample):,} true answers, read back from "
+            "their word pieces",
+        ]
 
     @property
     def end_id(self) -> int:

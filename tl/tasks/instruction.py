@@ -1,7 +1,11 @@
 """Tasks in text form: a causal model reads a prompt and learns to write the answer behind it."""
 
+import string
+import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from itertools import combinations
+from typing import ClassVar, Literal
 
 import numpy as np
 from torch import Tensor, nn
@@ -10,10 +14,10 @@ from transformers import GenerationConfig, PreTrainedTokenizerFast
 from tl.backbones.base import Backbone
 from tl.data import sources
 from tl.data.batch import Batch, Example, pad, pad_inputs
-from tl.data.encode import cut, filler_id
+from tl.data.encode import filler_id, fit_texts
 from tl.data.records import Dataset, Record
 from tl.losses import IGNORED
-from tl.metrics import Scores, classification_scores, entity_scores
+from tl.metrics import NO_CLASS, Scores, classification_scores, entity_scores
 from tl.options import option
 from tl.registry import TASKS, resolve
 from tl.tasks.base import Answers
@@ -26,6 +30,11 @@ TEMPLATES = {
 }
 NOTHING = "none"  # the answer where there is no name
 FIELD, ENTRY = ": ", "; "  # "PER: Brenda Khan; LOC: Osaka"
+# How a written answer and the name of a class are compared: as they are, then whatever their case.
+FORMS: tuple[Callable[[str], str], ...] = (
+    str.strip,
+    lambda name: unicodedata.normalize("NFC", name).strip().casefold(),
+)
 
 
 @dataclass(frozen=True)
@@ -38,8 +47,8 @@ class Options:
         "'Label:' or 'Names:')",
     )  # fmt: skip
     max_length: int = option(
-        192, "longest prompt with its answer in word pieces; of the text, the rest is cut",
-        interval="[16, inf)",
+        192, "longest prompt with its answer in word pieces; of the text, or of the longer of two, "
+        "the rest is cut", interval="[16, inf)",
     )  # fmt: skip
     max_answer: int = option(
         32, "longest answer in word pieces, learned or generated", interval="[2, inf)"
@@ -59,11 +68,15 @@ class Instruction(Generating):
     """The loss is on the answer alone; scores are of what the model writes by itself.
 
     An answer is a class's name, or names with their types: "PER: Brenda Khan; LOC: Osaka". One that
-    is no class's name is wrong; a name that the text does not have is left out.
+    is no class's name is wrong (see `class_of`); a name that the text does not have is left out.
     """
 
     name = "instruction"
     metric = "f1_macro"
+    limits: ClassVar = {
+        "max_length": ("prompts", "of their texts is not read"),
+        "max_answer": ("answers", "is neither learned nor written, but scored"),
+    }
     Options = Options
 
     def __init__(
@@ -89,10 +102,38 @@ class Instruction(Generating):
         return task.stratify(task.Options())
 
     def check(self) -> None:
-        """The task behind it has checked the data."""
+        """Raise ValueError unless a prompt has a place and room for texts; `inner` checked them."""
+        self.label_column = self.inner.label_column
+        paired = len(self.columns()) == 3  # two texts and a label
+        check_template(self.options.template, paired=paired)
+        template = self._template("a pair" if paired else "")
+        longest, answer = self.options.max_length, self.options.max_answer
+        taken, n_template = f"the longest answer takes {answer} (--task.max-answer)", 0
+        if self.tokenizer is not None:  # a dry run has none, and counts no word pieces
+            n_template = len(self.tokenizer(template.format(text="", pair=""))["input_ids"])
+            taken += f", the template {n_template}"
+        if n_template + answer >= longest:
+            raise ValueError(
+                f"--task.max-length {longest} leaves no room for a text: of these word pieces "
+                f"{taken}. Allow more, or shorten one of them"
+            )
+
+    def _template(self, pair: str) -> str:
+        return self.options.template or TEMPLATES["pair" if pair else self.options.of]
+
+    def columns(self) -> list[str]:
+        return self.inner.columns()
 
     def find_labels(self) -> list[str]:
-        return self.inner.labels
+        """The classes; ValueError if two of them are one when written."""
+        labels = self.inner.labels
+        for one, other in combinations(labels, 2):
+            if one.strip() == other.strip():
+                raise ValueError(
+                    f"data {self.dataset.name!r}: the classes {one!r} and {other!r} differ only by "
+                    "spaces around them, which a written answer does not show; rename one of them"
+                )
+        return labels
 
     def used_labels(self, split: str) -> set[str]:
         return self.inner.used_labels(split)
@@ -129,20 +170,30 @@ class Instruction(Generating):
     def _encode(
         self, id: str, text: str, pair: str, answer: str, words: tuple[str, ...] = ()
     ) -> Example:
-        """Prompt, answer and end; the text is cut so that all of the rest has room."""
-        template = self.options.template or TEMPLATES["pair" if pair else self.options.of]
-        reply = self.piece_ids(" " + answer)[: self.options.max_answer - 1]
-        around = self.tokenizer(template.format(text="", pair=pair))["input_ids"]
-        room = max(1, self.options.max_length - self.options.max_answer - len(around))
-        whole = template.format(text=cut(self.tokenizer, text, room), pair=pair)
-        prompt = self.tokenizer(whole)["input_ids"]
-        ids = [*prompt, *reply, self.end_id]
-        return Example(id, {"input_ids": ids}, Target(len(prompt), answer, words))
+        """Prompt, answer and end; the texts are truncated so that the longest answer has room."""
+        template, room = self._template(pair), self.options.max_length - self.options.max_answer
+        texts = {"text": text, "pair": pair}
+        kept, truncated = fit_texts(self.tokenizer, template, texts, room)
+        prompt = self.tokenizer(template.format(**kept))["input_ids"]
+        reply, longest = self.piece_ids(" " + answer), self.options.max_answer - 1
+        target = Target(len(prompt), answer, words)
+        found = {"max_length": truncated, "max_answer": len(reply) > longest}
+        ids = [*prompt, *reply[:longest], self.end_id]
+        limits = tuple(name for name in found if found[name])
+        return Example(id, {"input_ids": ids}, target, truncated=limits)
 
     def encode_text(self, text: str, id: str) -> Example:
         """A tab separates the two texts of a pair."""
         first, _, second = text.partition("\t")
         return self._encode(id, first, second, "", tuple(first.split()))
+
+    def true_ids(self, example: Example) -> list[int]:
+        return self.piece_ids(" " + example.target.answer)
+
+    def notes(self, split: str, examples: list[Example]) -> list[str]:
+        classes = self.options.of == "classification"
+        absent = self.absent(split, self.used_labels(split)) if classes else []
+        return [*super().notes(split, examples), *absent]
 
     def blank(self, length: int) -> Example:
         start = length - self.options.max_answer
@@ -181,10 +232,11 @@ class Instruction(Generating):
                 for texts in (true, written)
             )
             return entity_scores(gold, found)
-        index = {label.casefold(): i for i, label in enumerate(self.labels)}
-        gold = np.array([index[example.target.answer.casefold()] for example in examples])
-        found = np.array([index.get(text.casefold(), -1) for text in written])
-        return classification_scores(gold, found, len(self.labels))
+        index = {label: i for i, label in enumerate(self.labels)}
+        gold = np.array([index[example.target.answer] for example in examples])
+        readings = [unambiguous(self.labels, form) for form in FORMS]
+        found = np.array([class_of(text, readings) for text in written])
+        return classification_scores(gold, found)
 
     def baselines(self, split: str) -> dict[str, Scores]:
         return self.inner.baselines(split)
@@ -198,6 +250,36 @@ class Instruction(Generating):
 
     def readable(self, text: str, example: Example, answer: np.ndarray) -> dict[str, object]:
         return {"answer": self.texts([answer])[0]}
+
+
+def check_template(template: str, *, paired: bool) -> None:
+    """Raise ValueError unless a template, if there is one, has a place for each text."""
+    try:
+        found = {name for _, name, _, _ in string.Formatter().parse(template)} - {None}
+    except ValueError as error:
+        raise ValueError(f"--task.template {template!r}: {error}") from None
+    needed = {"text", "pair"} if paired else {"text"}
+    if template and not needed <= found <= {"text", "pair"}:
+        raise ValueError(
+            f"--task.template {template!r}: it must have {{text}} and, of pairs, {{pair}}; other "
+            "braces are written twice: {{ and }}"
+        )
+
+
+def unambiguous(labels: list[str], form: Callable[[str], str]) -> dict[str, int]:
+    """The index of each class by its name in a form that no other class shares."""
+    names = [form(label) for label in labels]
+    return {name: i for i, name in enumerate(names) if names.count(name) == 1}
+
+
+def class_of(written: str, readings: list[dict[str, int]]) -> int:
+    """The class that an answer names: in the first of FORMS in which it names one.
+
+    So "it" is the class it beside a class IT, and the class IT where there is no other.
+    """
+    found = [known[form(written)] for form, known in zip(FORMS, readings, strict=True)
+             if form(written) in known]  # fmt: skip
+    return found[0] if found else NO_CLASS
 
 
 def entity_text(words: list[str], tags: list[str]) -> str:

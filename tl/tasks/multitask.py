@@ -118,6 +118,13 @@ class Multitask(Task):
     def check(self) -> None:
         """Each member has checked its own."""
 
+    def columns(self) -> list[str]:
+        return [column for task in self.members.values() for column in task.columns()]
+
+    def defects(self) -> list[str]:
+        """Those of each member's own data."""
+        return [f"{name}: {found}" for name, t in self.members.items() for found in t.defects()]
+
     def find_labels(self) -> list[str]:
         return [f"{name}/{label}" for name, task in self.members.items() for label in task.labels]
 
@@ -220,6 +227,14 @@ class Multitask(Task):
 
     def predict(self, output: Tensor, batch: Batch) -> Answers:
         return self.members[batch.task].predict(output, batch)
+
+    def notes(self, split: str, examples: list[Example]) -> list[str]:
+        """Those of each member on its own examples."""
+        return [
+            f"{name}: {note}"
+            for name, own in self._indices(examples).items()
+            for note in self.members[name].notes(split, [examples[i] for i in own])
+        ]
 
     def _own(self, examples: list[Example], answers: Answers) -> dict[str, tuple]:
         return {

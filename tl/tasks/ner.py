@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from tl.data.encode import encode_words
 from tl.data.records import Record
 from tl.data.sources import require_tagged
 from tl.losses import IGNORED, cross_entropy_sum
-from tl.metrics import Scores, entity_scores
+from tl.metrics import Scores, entity_scores, signs_of
 from tl.options import option
 from tl.tasks.base import Answers, MakeHead, Task
 
@@ -37,12 +38,14 @@ class Target:
 class NER(Task):
     """The first piece of a word carries its tag (arXiv 1810.04805, §5.3).
 
-    Other pieces are no targets. A word beyond the length limit is predicted `O`: the entities there
-    count as missed.
+    Other pieces are no targets. A word that the model never reads, beyond the length limit or
+    dropped by the tokenizer, is scored as `O`: the entities there count as missed.
     """
 
     name = "ner"
     metric = "f1"
+    limits: ClassVar = {"max_length": ("sentences", "is not read")}
+    label_column = "ner_tags"
     Options = Options
 
     @classmethod
@@ -51,6 +54,9 @@ class NER(Task):
 
     def check(self) -> None:
         require_tagged(self.dataset)
+
+    def columns(self) -> list[str]:
+        return ["tokens", self.label_column]
 
     def find_labels(self) -> list[str]:
         types = sorted({label[2:] for label in self.used_labels("train")} - {""})
@@ -69,11 +75,19 @@ class NER(Task):
         sentences = [record["tokens"] for record in records]
         encoded = encode_words(self.tokenizer, sentences, self.options.max_length)
         examples = []
-        for i, (record, (inputs, first)) in enumerate(zip(records, encoded, strict=True)):
+        for i, (record, (inputs, truncated, first)) in enumerate(
+            zip(records, encoded, strict=True)
+        ):
             target = Target([index[tag] for tag in record["ner_tags"]], list(first))
-            name = str(record.get("id", i))
-            examples.append(Example(name, inputs, target, list(first.values())))
+            name, positions = str(record.get("id", i)), list(first.values())
+            limits = ("max_length",) if truncated else ()
+            examples.append(Example(name, inputs, target, positions, truncated=limits))
         return examples
+
+    def truncation(self, what: str, examples: list[Example]) -> list[str]:
+        """Sentences that are truncated, and words without a tag: nothing was read of them."""
+        unread = [len(e.target.tags) - len(e.target.kept) for e in examples]
+        return [*super().truncation(what, examples), *unread_words(what, unread)]
 
     def encode_text(self, text: str, id: str) -> Example:
         words = words_of(text)
@@ -104,8 +118,11 @@ class NER(Task):
         logits = output.float().cpu().numpy()
         return [row[example.positions] for row, example in zip(logits, batch.examples, strict=True)]
 
-    def _tags(self, example: Example, logits: np.ndarray) -> list[str]:
-        tags = ["O"] * len(example.target.tags)
+    def _tags(
+        self, example: Example, logits: np.ndarray, unread: str | None = "O"
+    ) -> list[str | None]:
+        """A tag for each word; `unread` for those that the model did not read."""
+        tags = [unread] * len(example.target.tags)
         for word, best in zip(example.target.kept, logits.argmax(-1), strict=True):
             tags[word] = self.labels[best]
         return tags
@@ -130,9 +147,30 @@ class NER(Task):
         }
 
     def readable(self, text: str, example: Example, logits: np.ndarray) -> dict[str, object]:
-        return {"words": words_of(text), "tags": self._tags(example, logits)}
+        """Words and their tags; null for a word that the model did not read."""
+        return {"words": words_of(text), "tags": self._tags(example, logits, unread=None)}
+
+
+def unread_words(what: str, counts: list[int]) -> list[str]:
+    """Say how many words of how many sentences have no piece that a model reads, if any.
+
+    Args:
+        what: a word for the sentences.
+        counts: of such words, for each sentence.
+    """
+    n_sentences = sum(n > 0 for n in counts)
+    if not n_sentences:
+        return []
+    return [
+        f"{sum(counts):,} words of {n_sentences:,} {what} sentences are not read (beyond the "
+        "limit, or dropped by the tokenizer): they get no tag, and are scored as O"
+    ]
 
 
 def words_of(text: str) -> list[str]:
-    """Cut a text as tagged corpora are cut: runs of letters or digits, other signs one by one."""
-    return re.findall(r"\w+|[^\w\s]", text)
+    """Cut a text as tagged corpora are cut: runs of letters or digits, other signs one by one.
+
+    Combining marks stay with what they are on.
+    """
+    words = re.finditer("[lu][lum]*|[om]m*", signs_of(text.replace("_", "a")))
+    return [text[slice(*word.span())] for word in words]

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from torch import Tensor, nn
@@ -9,15 +10,16 @@ from transformers import GenerationConfig
 
 from tl.backbones.base import Backbone
 from tl.data.batch import Batch, Example, pad, pad_inputs
-from tl.data.encode import encode_texts, filler_id
+from tl.data.encode import Encoded, encode_texts, filler_id
 from tl.data.sources import require_columns
 from tl.losses import IGNORED
-from tl.metrics import Scores, rouge_scores, words_of
+from tl.metrics import Scores, rouge_scores, signs_of, words_of
 from tl.options import option
 from tl.tasks.base import Answers
 from tl.tasks.generating import Generating
 
-SENTENCE_END = re.compile(r"[.!?…]+[\"'»”)]*(?=\s|$)")
+# A space follows it, but not in Chinese and Japanese: 。, and ! and ? of full width.
+SENTENCE_END = re.compile("[.!?…।]+[\"'»”)]*(?=\\s|$)|[。\uff01\uff1f]+[」』”\uff09]*")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,10 @@ class Summarization(Generating):
 
     name = "summarization"
     metric = "rougeL"
+    limits: ClassVar = {
+        **Generating.limits,
+        "max_summary": ("summaries", "is neither learned nor written, but scored"),
+    }
     Options = Options
 
     @classmethod
@@ -73,6 +79,9 @@ class Summarization(Generating):
             [self.options.text, self.options.summary],
             "name the columns with --task.text and --task.summary",
         )
+
+    def columns(self) -> list[str]:
+        return [self.options.text, self.options.summary]
 
     def find_labels(self) -> list[str]:
         return []
@@ -101,31 +110,36 @@ class Summarization(Generating):
 
     def examples(self, split: str) -> list[Example]:
         records = self.dataset.splits[split]
-        inputs = self._encode(self._column(split, self.options.text))
+        encoded = self._encode(self._column(split, self.options.text))
         summaries = self._column(split, self.options.summary)
-        return [
-            Example(str(record.get("id", i)), encoded, self._target(summary))
-            for i, (record, encoded, summary) in enumerate(
-                zip(records, inputs, summaries, strict=True)
-            )
-        ]
+        rows = enumerate(zip(records, encoded, summaries, strict=True))
+        return [self._example(str(r.get("id", i)), one, summary) for i, (r, one, summary) in rows]
 
     def _column(self, split: str, name: str) -> list[str]:
         return [str(record[name]) for record in self.dataset.splits[split]]
 
-    def _encode(self, texts: list[str]) -> list[dict[str, list[int]]]:
+    def _encode(self, texts: list[str]) -> list[Encoded]:
         texts = [self.options.prompt + text for text in texts]
         return encode_texts(self.tokenizer, texts, None, self.options.max_length)
 
-    def _target(self, summary: str) -> Target:
-        """The start token is what the ids follow, not one of them."""
+    def _example(self, id: str, encoded: Encoded, summary: str) -> Example:
+        """The start token is what the target's ids follow, not one of them."""
+        ids, room = self._pieces(summary), self.options.max_summary - 1
+        target = Target([*ids[:room], self.end_id], summary)
+        found = {"max_length": encoded.truncated, "max_summary": len(ids) > room}
+        truncated = tuple(name for name in found if found[name])
+        return Example(id, encoded.inputs, target, truncated=truncated)
+
+    def true_ids(self, example: Example) -> list[int]:
+        return self._pieces(example.target.text)
+
+    def _pieces(self, summary: str) -> list[int]:
         ids = self.tokenizer(text_target=summary)["input_ids"]
         ids = ids[1:] if ids[:1] == [self.start_id] else ids
-        ids = [id for id in ids if id != self.end_id][: self.options.max_summary - 1]
-        return Target([*ids, self.end_id], summary)
+        return [id for id in ids if id != self.end_id]
 
     def encode_text(self, text: str, id: str) -> Example:
-        return Example(id, self._encode([text])[0], self._target(""))
+        return self._example(id, self._encode([text])[0], "")
 
     def blank(self, length: int) -> Example:
         return Example("", {"input_ids": [0] * length}, Target([0] * self.options.max_summary, ""))
@@ -174,7 +188,7 @@ class Summarization(Generating):
         texts = self._column(split, self.options.text)
         gold = self._column(split, self.options.summary)
         copies = {
-            f"lead-{n}": [" ".join(text.split()[:n]) for text in texts],
+            f"lead-{n}": [first_words(text, n) for text in texts],
             "first sentence": [first_sentence(text) for text in texts],
         }
         return {name: rouge_scores(gold, made) for name, made in copies.items()}
@@ -188,6 +202,12 @@ class Summarization(Generating):
 
     def readable(self, text: str, example: Example, answer: np.ndarray) -> dict[str, object]:
         return {"summary": self.texts([answer])[0]}
+
+
+def first_words(text: str, n: int) -> str:
+    """The first n words of a text, by spaces, or by letters where a script has none."""
+    ends = [word.end() for word in re.finditer("um*|[^us]+", signs_of(text))]
+    return text[: ends[min(n, len(ends)) - 1]] if ends else ""
 
 
 def first_sentence(text: str) -> str:
