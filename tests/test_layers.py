@@ -9,7 +9,16 @@ ROOT = Path(__file__).parents[1]
 
 # From bottom to top. A name stands for a file, or for all files of a folder that have no row.
 LAYERS = [
-    ["tl.options", "tl.lock", "tl.json_files", "tl.seed", "tl.losses", "tl.metrics", "tl.device"],
+    [
+        "tl.options",
+        "tl.bars",
+        "tl.lock",
+        "tl.json_files",
+        "tl.seed",
+        "tl.losses",
+        "tl.metrics",
+        "tl.device",
+    ],
     ["tl.runs"],
     ["tl.offline", "tl.tables", "tl.rewriting.base", "tl.rewriting.keyboard"],
     ["tl.rewriting.words_en", "tl.rewriting.words_ru", "tl.rewriting.spans"],
@@ -48,7 +57,7 @@ LAYERS = [
     ["tl.strategies.base", "tl.tasks.base"],
     ["tl.tasks.generating"],
     ["tl.strategies", "tl.tasks"],
-    ["tl.generation"],
+    ["tl.generation", "tl.advice"],
     ["tl.model"],
     ["tl.build"],
     ["tl.zero_shot"],
@@ -67,7 +76,7 @@ LAYERS = [
 ]
 # What a folder may import of tl, where that is less than all that lies below it.
 ONLY = {
-    "analysis": ("tl.runs", "tl.metrics"),
+    "analysis": ("tl.runs", "tl.metrics", "tl.bars"),
     "tl.strategies": (
         "tl.options",
         "tl.registry",
@@ -87,7 +96,7 @@ ONLY = {
         "tl.tasks",
     ),
     "tl.backbones": ("tl.attention", "tl.offline", "tl.registry", "tl.seed", "tl.backbones"),
-    "tl.data": ("tl.offline", "tl.seed", "tl.tables", "tl.data"),
+    "tl.data": ("tl.bars", "tl.offline", "tl.seed", "tl.tables", "tl.data"),
 }
 HEAVY = {"torch", "transformers", "datasets"}
 LIGHT = (

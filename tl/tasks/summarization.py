@@ -110,6 +110,9 @@ class Summarization(Generating):
             )
         ]
 
+    def tokenized_texts(self, split: str) -> list[str]:
+        return self._column(split, self.options.text) + self._column(split, self.options.summary)
+
     def _column(self, split: str, name: str) -> list[str]:
         return [str(record[name]) for record in self.dataset.splits[split]]
 
