@@ -168,7 +168,7 @@ class Trainer:
         n_steps = len(steps)
         with tqdm(
             steps[taken:], desc=title, mininterval=BAR_SECONDS, initial=taken, total=n_steps,
-            ncols=bars.width(),
+            **bars.shape(),
         ) as bar:  # fmt: skip
             for indices in bar:
                 started = time.perf_counter()
