@@ -154,6 +154,8 @@ def refuse_contradictions(args: argparse.Namespace) -> None:
         raise ValueError("--model, --method, --template and --words belong to --zero-shot")
     if args.of and (args.text or args.dump or not args.data):
         raise ValueError("--of takes --data, and no --text or --dump")
+    if not all(map(str.strip, args.text or ())):
+        raise ValueError("--text is empty; give a text to label")
     if args.text and (args.data or args.split or args.dump):
         raise ValueError("--text labels texts; leave out --data, --split and --dump, or --text")
 

@@ -67,6 +67,7 @@ def train(config: Config, command: Command) -> int:
 
 def train_in(run: runs.Run, config: Config, command: Command) -> int:
     """Load data and model, measure them untrained, train, measure again, write everything down."""
+    from tl.advice import class_notes, tokenizer_notes
     from tl.build import build, load_data
     from tl.loop import Trainer
     from tl.results import finish
@@ -76,6 +77,7 @@ def train_in(run: runs.Run, config: Config, command: Command) -> int:
     setup = build(config, dataset)
     splits = {split: setup.task.examples(split) for split in dataset.splits}
     notes = [note for split in splits for note in setup.task.notes(split, splits[split])]
+    notes += [*tokenizer_notes(setup.task), *class_notes(setup.task)]
     notes += setup.model.adaptor.notes(setup.model.backbone)
     resume = command.resume is not None and run.has_saved()
     if command.resume is not None and not resume:
@@ -98,6 +100,8 @@ def train_in(run: runs.Run, config: Config, command: Command) -> int:
     except KeyboardInterrupt:
         report(f"stopped and saved. To go on: python train.py --resume {run.path}")
         return 130
+    for note in result["notes"]:
+        report(f"note: {note}")
     print(f"\n{result_table(result)}\n\nrun directory                 {run.path}")
     print(f"figures                       {run.figures}")
     print(f"curves                        tensorboard --logdir {run.path}")

@@ -4,11 +4,14 @@ import argparse
 import importlib
 import subprocess
 import sys
+from io import TextIOWrapper
 from pathlib import Path
+from typing import BinaryIO
 
 from analysis import registry
 from analysis.finished import OtherTaskError, out_folder, scored_split
 from analysis.others import is_there
+from tl import bars
 from tl.runs import Run
 
 EVAL = Path(__file__).parents[1] / "eval.py"
@@ -57,18 +60,31 @@ def column_of(asked: str) -> tuple[str, str]:
 def dump(run: Run, kind: str, options: list[str]) -> None:
     """Let `eval.py` write a dump, in a process of its own: analysis builds no model.
 
+    In a terminal its stderr, progress bars and notes, is passed on to ours.
+
     Raises:
         ValueError: it could not; the message is that of `eval.py`.
     """
-    answer = subprocess.run(
-        [sys.executable, str(EVAL), str(run.path), "--dump", kind, *options],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    if answer.returncode != 0:
-        reason = answer.stderr.strip().rpartition("\n")[2].removeprefix("eval.py: error: ")
-        raise ValueError(f"no {kind} of {run.path}: {reason}")
+    words = [sys.executable, str(EVAL), str(run.path), "--dump", kind, *options]
+    with subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=bars.passed_on()
+    ) as process:
+        said = pass_on(process.stderr)
+    if process.returncode != 0:
+        last = said.replace("\r", "\n").strip().rpartition("\n")[2]
+        raise ValueError(f"no {kind} of {run.path}: {last.removeprefix('eval.py: error: ')}")
+
+
+def pass_on(pipe: BinaryIO) -> str:
+    """Read all that another process says, and show it at once where a terminal can."""
+    said = ""
+    # A bar returns to the start of its line by "\r", which must stay what it is.
+    text = TextIOWrapper(pipe, "utf-8", "replace", newline="")
+    while part := text.read(1):
+        said += part
+        if bars.in_terminal():
+            print(part, end="", file=sys.stderr, flush=True)
+    return said
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,6 +18,7 @@ from analysis.planes import METHODS, SHOWN, reduced
 from analysis.plotting import headline, label_points, save, styled
 from analysis.seeds import n_seeds, together
 from analysis.states import SEED, Property, Shown, compared
+from tl.bars import bar
 from tl.runs import Weights, write_atomically, write_json
 
 MOST_POINTS = 2000  # of all models together
@@ -276,7 +277,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     given = asked(arguments)
     every, refused, names = [], [], []
-    for prop, shown in compared(given.runs, given.split, WEIGHTS):
+    for prop, shown in bar(list(compared(given.runs, given.split, WEIGHTS)), "projection"):
         names.append(prop.name)
         if arguments.only not in prop.name:
             continue

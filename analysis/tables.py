@@ -33,10 +33,12 @@ class Row:
     scores: dict[str, Spread]
     learning: int
     total: int
-    seconds: float  # of training proper; like what follows, the mean over seeds
+    seconds: float  # of optimizer steps alone; like what follows, the mean over seeds
     peak_mib: float
     saved_mib: float
     device: str
+    evaluation_seconds: float | None = None  # None where a run has not counted them
+    evaluated_per_second: float | None = None
 
     @property
     def label(self) -> str:
@@ -130,7 +132,14 @@ def make_row(runs: list[Finished], names: tuple[str, ...]) -> Row:
         peak_mib=statistics.fmean(result["peak_memory_mib"]["total"] for result in results),
         saved_mib=statistics.fmean(result["checkpoint_bytes"] for result in results) / MIB,
         device=", ".join(sorted({run.device for run in runs})),
+        evaluation_seconds=mean_of(results, "evaluation_seconds"),
+        evaluated_per_second=mean_of(results, "evaluation_examples_per_second"),
     )
+
+
+def mean_of(results: list[dict], name: str) -> float | None:
+    """Return the mean of a number over results; None where one of them lacks it."""
+    return statistics.fmean(r[name] for r in results) if all(name in r for r in results) else None
 
 
 def shown_scores(run: Finished) -> tuple[str, ...]:
@@ -207,16 +216,22 @@ def compute(runs: list[Finished]) -> list[Table]:
 def cells(table: Table) -> list[list[str]]:
     """The head and the rows of a table, as text; with a column of devices if they differ.
 
-    Memory is that of the process on a CPU, of allocations on a GPU.
+    Memory is that of the process on a CPU, of allocations on a GPU. Evaluation has columns where
+    some run has counted it.
     """
     names = list(table.rows[0].scores)
     costs = ["learning", "share", "saved MiB", "seconds", "peak MiB"]
     mixed = len({row.device for row in table.rows}) > 1
+    counted = any(row.evaluation_seconds is not None for row in table.rows)
+    costs += ["evaluation seconds", "evaluated/s"] if counted else []
     costs += ["device"] if mixed else []
     lines = [["strategy", "seeds", *names, *costs]]
     for row in table.rows:
         size = [f"{row.learning:,}", f"{row.learning / row.total:.2%}", f"{row.saved_mib:.2f}"]
-        cost = [f"{row.seconds:.0f}", f"{row.peak_mib:.0f}", *([row.device] if mixed else [])]
+        cost = [f"{row.seconds:.0f}", f"{row.peak_mib:.0f}"]
+        evaluation = (row.evaluation_seconds, row.evaluated_per_second)
+        cost += ["-" if n is None else f"{n:.0f}" for n in evaluation] if counted else []
+        cost += [row.device] if mixed else []
         lines.append([row.label, str(len(row.seeds)), *map(str, row.scores.values()), *size, *cost])
     for name, scores in table.baselines:
         found = [str(scores.get(score, "-")) for score in names]

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     [
         "tl.options",
+        "tl.bars",
         "tl.lock",
         "tl.json_files",
         "tl.seed",
@@ -57,7 +58,7 @@ LAYERS = [
     ["tl.strategies.base", "tl.tasks.base"],
     ["tl.tasks.generating"],
     ["tl.strategies", "tl.tasks"],
-    ["tl.generation"],
+    ["tl.generation", "tl.advice"],
     ["tl.model"],
     ["tl.build"],
     ["tl.zero_shot"],
@@ -76,7 +77,7 @@ LAYERS = [
 ]
 # What a folder may import of tl, where that is less than all that lies below it.
 ONLY = {
-    "analysis": ("tl.runs", "tl.metrics"),
+    "analysis": ("tl.runs", "tl.metrics", "tl.bars"),
     "tl.strategies": (
         "tl.options",
         "tl.registry",
@@ -103,7 +104,7 @@ ONLY = {
         "tl.seed",
         "tl.backbones",
     ),
-    "tl.data": ("tl.offline", "tl.seed", "tl.tables", "tl.data"),
+    "tl.data": ("tl.bars", "tl.offline", "tl.seed", "tl.tables", "tl.data"),
 }
 HEAVY = {"torch", "transformers", "datasets"}
 LIGHT = (

@@ -57,15 +57,17 @@ def records(trainer):
     return [json.loads(line) for line in lines]
 
 
-def scripted(monkeypatch, trainer, scores):
+def scripted(monkeypatch, trainer, scores, losses=None):
     """Let validation give these scores, epoch by epoch; keeps the weights that they were given."""
     seen = []
+    losses = losses or [0.5] * len(scores)
 
     def fake(setup, made, what, stop):
         if "untrained" in what:
             return {setup.task.metric: 0.0}, []
+        place = trainer.progress.epoch
         seen.append(weights(setup.model))
-        return {setup.task.metric: scores[len(seen) - 1]}, []
+        return {setup.task.metric: scores[place], "loss": losses[place]}, []
 
     monkeypatch.setattr(loop, "evaluate", fake)
     trainer.train()
@@ -107,6 +109,30 @@ def test_of_equal_epochs_the_first_is_kept(tmp_path, monkeypatch):
     seen = scripted(monkeypatch, trainer, [0.0, 0.0, 0.0])  # also if nothing was ever right
     assert trainer.progress.best_epoch == 1
     assert same(weights(trainer.model), seen[0])
+
+
+def test_of_equal_scores_the_lower_validation_loss_is_best(tmp_path, monkeypatch):
+    trainer = trainer_of(tmp_path, setup_of(epochs=5))
+    seen = scripted(monkeypatch, trainer, [0.0, 0.0, 0.0, 0.0, 0.0], [1.0, 1.2, 0.8, 0.8, 0.9])
+    assert trainer.progress.best_epoch == 3
+    assert same(weights(trainer.model), seen[2])
+
+
+def test_a_better_score_wins_whatever_the_loss(tmp_path, monkeypatch):
+    trainer = trainer_of(tmp_path, setup_of(epochs=3))
+    scripted(monkeypatch, trainer, [0.2, 0.3, 0.2], [0.1, 0.9, 0.1])
+    assert trainer.progress.best_epoch == 2
+
+
+def test_a_resumed_run_knows_the_loss_of_its_best_epoch(tmp_path, monkeypatch):
+    scores, losses = [0.0, 0.0, 0.0], [0.5, 0.7, 0.6]
+    stopped = trainer_of(tmp_path, setup_of(epochs=3), stop=StopAfter(4))
+    with pytest.raises(KeyboardInterrupt):
+        scripted(monkeypatch, stopped, scores, losses)
+    assert stopped.progress.epoch == 1
+    resumed = trainer_of(tmp_path, setup_of(epochs=3), resume=True)
+    scripted(monkeypatch, resumed, scores, losses)
+    assert resumed.progress.best_epoch == 1
 
 
 @pytest.mark.parametrize(("patience", "n_epochs"), [(1, 3), (2, 6), (None, 8)])
@@ -312,6 +338,7 @@ def ends_alike(trainer, expected):
         and same(load_file(trainer.run.learned), load_file(expected.run.learned))
         and trainer.scores_before == expected.scores_before
         and trainer.progress.n_examples == expected.progress.n_examples
+        and trainer.progress.best_loss == expected.progress.best_loss
     )
 
 
@@ -324,6 +351,24 @@ def test_a_run_stopped_anywhere_ends_as_if_it_had_not_been(tmp_path, uninterrupt
     resumed = trainer_of(tmp_path, resumable(), resume=True)
     resumed.train()
     assert ends_alike(resumed, uninterrupted)
+
+
+def test_the_time_of_evaluations_goes_on_when_a_run_is_resumed(tmp_path):
+    """Stopped in the second epoch: 8 held-out texts before training, 4 after the first epoch."""
+    stopped = trainer_of(tmp_path, resumable(), stop=StopAfter(7))
+    with pytest.raises(KeyboardInterrupt):
+        stopped.train()
+    before = stopped.progress
+    assert before.n_evaluated == 8 + 4
+    assert before.evaluation_seconds > 0
+    resumed = trainer_of(tmp_path, resumable(), resume=True)
+    assert resumed.progress.evaluation_seconds == before.evaluation_seconds
+    resumed.train()
+    assert resumed.progress.n_evaluated == 8 + 4 + 4
+    assert resumed.progress.evaluation_seconds > before.evaluation_seconds
+    timings = [json.loads(line) for line in resumed.run.timings.read_text().splitlines()]
+    assert timings[-1]["seconds/evaluation"] == resumed.progress.evaluation_seconds
+    assert timings[-1]["seconds/training"] == resumed.progress.seconds
 
 
 def test_a_run_stopped_four_times_ends_as_if_it_had_not_been(tmp_path, uninterrupted):

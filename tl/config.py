@@ -77,8 +77,8 @@ class Config:
     )  # fmt: skip
     clip: float = option(1.0, "largest norm of a step's gradient", interval="(0, inf)", group=HOW)
     patience: int | None = option(
-        None, "stop after so many epochs without a better validation score",
-        interval="[1, inf)", group=HOW,
+        None, "stop after so many epochs without a better validation score, or an equal one with a "
+        "lower loss", interval="[1, inf)", group=HOW,
     )  # fmt: skip
     gradient_checkpointing: bool = option(
         False, "compute activations anew in the backward pass: less memory, more time", group=HOW

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import torch
-from tqdm import tqdm
 
+from tl.bars import bar
 from tl.build import Setup
 from tl.data.batch import Example
 from tl.device import autocast
@@ -35,7 +35,7 @@ def infer(
     answers: Answers = [None] * len(examples)
     loss_sum, n_targets = 0.0, 0
     batches = setup.task.batches(examples, TOKENS[setup.device.type])
-    for indices in tqdm(batches, desc=f"  {what}", leave=False, disable=None):
+    for indices in bar(batches, what):
         if stop():
             raise KeyboardInterrupt
         batch = setup.task.collate([examples[i] for i in indices]).to(setup.device)

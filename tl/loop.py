@@ -1,7 +1,6 @@
 """The training loop, written out: epochs, steps, evaluation, the best epoch, checkpoints."""
 
 import math
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -12,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 from tqdm import tqdm
 
-from tl import optim
+from tl import bars, optim
 from tl.build import Setup
 from tl.checkpoint import load_learned, save_learned
 from tl.checkpoint.state import load_state, save_state
@@ -26,9 +25,10 @@ from tl.record import Recorder
 from tl.resume import belongs_to, chance, check_belongs, restore_best, restore_chance
 from tl.runs import Run
 from tl.seed import generator, stream_seed
+from tl.tasks.base import Answers
 
 LOG_EVERY = 10  # optimizer steps
-BAR_SECONDS = 0.5 if sys.stderr.isatty() else 10  # a log file wants fewer lines
+BAR_SECONDS = 0.5 if bars.in_terminal() else 10  # a log file wants fewer lines
 
 
 @dataclass
@@ -42,9 +42,22 @@ class Progress:
     n_targets: int = 0
     best_epoch: int = 0  # counted from 1; 0: none yet
     best_score: float = -math.inf
-    seconds: float = 0.0  # of training proper, without evaluation
+    best_loss: float = math.inf  # on validation; of two equal scores it decides
+    seconds: float = 0.0  # of optimizer steps alone, without evaluation
     n_examples: int = 0
+    evaluation_seconds: float = 0.0
+    n_evaluated: int = 0  # examples; each as often as it was evaluated
     silent: dict[str, int] = field(default_factory=dict)  # see `tl.dead`
+
+    @property
+    def speed(self) -> float:
+        """Training examples a second."""
+        return self.n_examples / max(self.seconds, 1e-9)
+
+    @property
+    def evaluation_speed(self) -> float:
+        """Evaluated examples a second."""
+        return self.n_evaluated / max(self.evaluation_seconds, 1e-9)
 
 
 class Trainer:
@@ -119,10 +132,18 @@ class Trainer:
         before = {}
         for split in self.held_out:
             title = f"{split}, untrained"
-            before[split], _ = evaluate(self.setup, self.splits[split], title, self.stop)
+            before[split], _ = self.evaluate(split, title)
         for split, scores in before.items():
             self.recorder.metrics(0, {f"{split}/{name}": v for name, v in scores.items()})
         self.scores_before = before
+
+    def evaluate(self, split: str, title: str) -> tuple[Scores, Answers]:
+        """Score a split, and add up the time that scoring takes."""
+        started = time.perf_counter()
+        found = evaluate(self.setup, self.splits[split], title, self.stop)
+        self.progress.evaluation_seconds += time.perf_counter() - started
+        self.progress.n_evaluated += len(self.splits[split])
+        return found
 
     @property
     def held_out(self) -> list[str]:
@@ -146,8 +167,9 @@ class Trainer:
         title = f"epoch {progress.epoch + 1}/{self.config.epochs}"
         n_steps = len(steps)
         with tqdm(
-            steps[taken:], desc=title, mininterval=BAR_SECONDS, initial=taken, total=n_steps
-        ) as bar:
+            steps[taken:], desc=title, mininterval=BAR_SECONDS, initial=taken, total=n_steps,
+            **bars.shape(),
+        ) as bar:  # fmt: skip
             for indices in bar:
                 started = time.perf_counter()
                 micro_batches = map(self.collate, chunks(indices, self.config.batch_size))
@@ -210,28 +232,32 @@ class Trainer:
     def _end_epoch(self) -> None:
         """Evaluate, record, keep the best weights, save."""
         progress, step = self.progress, self.progress.step
-        scores, _ = evaluate(self.setup, self.splits["validation"], "validation", self.stop)
+        scores, _ = self.evaluate("validation", "validation")
         values = {"train/loss_of_epoch": progress.loss_sum / max(1, progress.n_targets)}
         values |= {f"validation/{name}": value for name, value in scores.items()}
         self.recorder.metrics(step, {"epoch": progress.epoch + 1, **values})
         self.recorder.timings(
             step,
             {
-                "speed/examples_per_second": progress.n_examples / max(progress.seconds, 1e-9),
+                "seconds/training": progress.seconds,
+                "seconds/evaluation": progress.evaluation_seconds,
+                "speed/examples_per_second": progress.speed,
+                "speed/evaluated_per_second": progress.evaluation_speed,
                 "memory/peak_mib": peak_mib(self.setup.device),
             },
         )
         progress.epoch += 1
         progress.step_of_epoch, progress.loss_sum, progress.n_targets = 0, 0.0, 0
-        if scores[self.task.metric] > progress.best_score:
-            progress.best_score, progress.best_epoch = scores[self.task.metric], progress.epoch
+        score, loss = scores[self.task.metric], scores["loss"]
+        if (score, -loss) > (progress.best_score, -progress.best_loss):
+            progress.best_score, progress.best_loss = score, loss
+            progress.best_epoch = progress.epoch
             # Before the checkpoint, which cannot be lost by it: killed in between, the run goes on
             # from the checkpoint before, and that puts its own weights back (`restore_best`).
             save_learned(self.run.learned, self.model.learned(), self.setup.metadata())
         self.save()
         best = "  (best so far)" if progress.best_epoch == progress.epoch else ""
-        score = f"{self.task.metric} {scores[self.task.metric]:.4f}"
-        self.report(f"epoch {progress.epoch}: validation {score}{best}")
+        self.report(f"epoch {progress.epoch}: validation {self.task.metric} {score:.4f}{best}")
         for note in self.silence.news(progress.silent):
             self.report(f"note: {note}")
 

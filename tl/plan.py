@@ -1,6 +1,7 @@
 """What a run would learn, how many steps it would take, and what memory: without weights."""
 
 from tl import build, ledger
+from tl.advice import class_notes
 from tl.build import Setup
 from tl.config import Config
 
@@ -35,5 +36,10 @@ def counts(setup: Setup) -> dict[str, object]:
         **build.sizes(model, setup.groups()),
         "train_examples": len(dataset.splits["train"]),
         "steps": config.epochs * setup.task.n_steps(config.batch_size * config.accumulate),
-        "notes": [*dataset.warnings, *setup.task.defects(), *model.adaptor.notes(model.backbone)],
+        "notes": [
+            *dataset.warnings,
+            *setup.task.defects(),
+            *class_notes(setup.task),
+            *model.adaptor.notes(model.backbone),
+        ],
     }

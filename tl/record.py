@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ class Recorder:
                         "put its lines back, or start the run again with --overwrite"
                     )
                 file.truncate(length)
+        self.final = run.final
         self.writer = SummaryWriter(str(run.path), purge_step=None if step is None else step + 1)
 
     @property
@@ -76,14 +78,23 @@ class Recorder:
     def hyperparameters(
         self, step: int, options: dict[str, object], scores: dict[str, float]
     ) -> None:
-        """A row for TensorBoard's page of hyperparameters, and its scores at that step."""
+        """Write a row for TensorBoard's page of hyperparameters, and its scores at that step.
+
+        They lie in a directory of their own, so that these scores alone, and no curves, are the
+        metrics of that page. No run declares an experiment: TensorBoard would take one run's
+        declaration for all; without any, it shows the options and metrics that some run has, those
+        options first in which runs differ.
+        """
         plain = {
             k: v if isinstance(v, bool | int | float | str) else str(v) for k, v in options.items()
         }
-        for summary in hparams(plain, scores):
-            self.writer.file_writer.add_summary(summary)
-        for name, value in scores.items():
-            self.writer.add_scalar(name, value, step)
+        _, *session = hparams(plain, scores)  # without the experiment
+        shutil.rmtree(self.final, ignore_errors=True)  # of an end that was cut short
+        with SummaryWriter(str(self.final)) as writer:
+            for summary in session:
+                writer.file_writer.add_summary(summary)
+            for name, value in scores.items():
+                writer.add_scalar(name, value, step)
 
     def close(self) -> None:
         self.writer.close()

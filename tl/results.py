@@ -4,14 +4,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tl import ledger
+from tl.advice import result_notes
 from tl.build import sizes
+from tl.config import Config
 from tl.data.batch import chunks
 from tl.dead import dead
 from tl.device import peak_mib
-from tl.evaluate import evaluate
 from tl.loop import Trainer
+from tl.metrics import Scores
 from tl.runs import Run, remove_arrays, write_arrays, write_json
 from tl.tables import result_markdown
+
+# Columns of TensorBoard that are called as on the command line; see `hyperparameters`.
+FIRST = ("data", "lr", "model", "seed", "strategy", "task", "train_size")
 
 Draw = Callable[[Run, dict], list[Path]]
 
@@ -30,9 +35,9 @@ def finish(trainer: Trainer, draw: Draw) -> dict:
     remove_arrays(run)
     scores = {}
     for split in trainer.held_out:
-        examples = trainer.splits[split]
-        scores[split], logits = evaluate(setup, examples, split, trainer.stop)
-        write_arrays(run.arrays("predictions", split), setup.task.arrays(examples, logits))
+        scores[split], logits = trainer.evaluate(split, split)
+        arrays = setup.task.arrays(trainer.splits[split], logits)
+        write_arrays(run.arrays("predictions", split), arrays)
     result = describe(trainer, scores)
     try:
         show(trainer, result, draw)
@@ -46,15 +51,33 @@ def show(trainer: Trainer, result: dict, draw: Draw) -> None:
     """What TensorBoard has beside curves: the result as a text, options, scores, and figures."""
     setup, scores = trainer.setup, result["scores"]
     trainer.recorder.text("result", result_markdown(result))
-    flat = {f"{split}/{name}": value for split in scores for name, value in scores[split].items()}
-    options = {k: v for k, v in vars(setup.config).items() if not k.endswith("_options")}
-    best = {f"best/{name}": value for name, value in flat.items()}
-    trainer.recorder.hyperparameters(trainer.progress.step, options, best)
+    best = {f"{split}/{n}": v for split in scores for n, v in overall(scores[split]).items()}
+    trainer.recorder.hyperparameters(trainer.progress.step, hyperparameters(setup.config), best)
     try:
         for path in draw(trainer.run, result):
             trainer.recorder.picture(path)
     except (ValueError, OSError) as error:
         trainer.report(f"note: the run is finished, but its figures were not drawn: {error}")
+
+
+def overall(scores: Scores) -> Scores:
+    """Leave out the scores of single types: their names are those of one data set."""
+    types = {name.removesuffix("support") for name in scores if name.endswith("/support")}
+    return {n: v for n, v in scores.items() if n.rpartition("/")[0] + "/" not in types}
+
+
+def hyperparameters(config: Config) -> dict[str, object]:
+    """The options of a run as TensorBoard's columns: `strategy`, `strategy.r`, `training.clip`.
+
+    TensorBoard orders them by name and shows five at first, so what is of less interest has a name
+    that comes last.
+    """
+    named = {}
+    for flag, value in config.flags().items():
+        name = flag.removeprefix("--").replace("-", "_")
+        known = name in FIRST or name.startswith(("strategy.", "task."))
+        named[name if known else f"training.{name}"] = value
+    return named
 
 
 def describe(trainer: Trainer, scores: dict) -> dict:
@@ -79,11 +102,16 @@ def describe(trainer: Trainer, scores: dict) -> dict:
         "baselines": {split: setup.task.baselines(split) for split in scores},
         **sizes(setup.model, trainer.groups),
         "train_seconds": progress.seconds,
-        "examples_per_second": progress.n_examples / max(progress.seconds, 1e-9),
+        "examples_per_second": progress.speed,
+        "evaluation_seconds": progress.evaluation_seconds,
+        "evaluation_examples_per_second": progress.evaluation_speed,
         "device": str(setup.device),
         "dead_parameters": dead(progress.silent),
         "peak_memory_mib": memory(trainer),
         "checkpoint_bytes": trainer.run.learned.stat().st_size,
+        "notes": result_notes(
+            setup.task, setup.config, scores["validation"], trainer.scores_before["validation"]
+        ),
     }
 
 

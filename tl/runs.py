@@ -36,7 +36,9 @@ RESULT = {  # what is read again of a result.json, and its kind
     **dict.fromkeys(("strategy", "metric"), str),
     **dict.fromkeys(("seed", "train_examples", "best_epoch", "checkpoint_bytes"), int),
     **dict.fromkeys(("trainable_parameters", "total_parameters"), int),
-    "train_seconds": float,
+    **dict.fromkeys(("train_seconds", "evaluation_seconds"), float),
+    "evaluation_examples_per_second": float,
+    "notes": list,
     "parameter_groups": list,
     **dict.fromkeys(("scores", "scores_before", "baselines", "peak_memory_mib"), dict),
 }
@@ -113,6 +115,11 @@ class Run:
     @property
     def figures(self) -> Path:
         return self.path / "figures"
+
+    @property
+    def final(self) -> Path:
+        """TensorBoard's events of the best epoch: options and scores."""
+        return self.path / "final"
 
     @property
     def checkpoint(self) -> Path:

@@ -51,8 +51,10 @@ def cost_rows(result: dict) -> Rows:
     learning, total = result["trainable_parameters"], result["total_parameters"]
     return [
         ["learning / total parameters", f"{learning:,} / {total:,} ({learning / total:.2%})"],
-        ["training time", f"{result['train_seconds']:.1f} s"],
-        ["speed", f"{result['examples_per_second']:.0f} examples/s"],
+        ["training time (steps only)", f"{result['train_seconds']:.1f} s"],
+        ["training speed", f"{result['examples_per_second']:.0f} texts/s"],
+        ["evaluation time", f"{result['evaluation_seconds']:.1f} s"],
+        ["evaluation speed", f"{result['evaluation_examples_per_second']:.0f} texts/s"],
         ["peak memory", f"{result['peak_memory_mib']['total']:.0f} MiB"],
         ["saved weights", f"{result['checkpoint_bytes'] / 2**20:.2f} MiB"],
         ["best epoch", f"{result['best_epoch']} of {result['epochs']}, by validation "
@@ -91,13 +93,14 @@ def result_table(result: dict) -> str:
     title = f"{result['strategy']} on {result['task']} ({result['data']}, {result['model']})"
     costs = "\n".join(f"{name:<28}  {value}" for name, value in cost_rows(result))
     tables = [aligned(rows) for rows in (score_rows(result), baseline_rows(result)) if rows]
-    return "\n\n".join([title, *tables, aligned(memory_of(result)), costs])
+    notes = [f"note: {note}" for note in result["notes"]]
+    return "\n\n".join([title, *tables, aligned(memory_of(result)), costs, *notes])
 
 
 def result_markdown(result: dict) -> str:
     costs = [["cost", "value"], *cost_rows(result)]
     tables = [score_rows(result), baseline_rows(result), memory_of(result), costs]
-    return "\n\n".join(markdown(rows) for rows in tables if rows)
+    return "\n\n".join([*(markdown(rows) for rows in tables if rows), *result["notes"]])
 
 
 def plan_table(plan: dict) -> str:

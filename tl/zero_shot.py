@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 from transformers import AutoModelForMaskedLM, PreTrainedTokenizerFast
 
 from tl import heads
 from tl.backbones.locate import family_of, read_config
 from tl.backbones.pretrained import Form, pretrained_backbone, read_network
 from tl.backbones.tokenizer import load_tokenizer
+from tl.bars import bar
 from tl.data import sources
 from tl.data.batch import chunks, pad
 from tl.data.encode import encode_texts, filler_id, fit_texts
@@ -275,7 +275,7 @@ def check_template(template: str, method: str, *, paired: bool) -> None:
 
 
 def _batches(rows: list) -> Iterator[list]:
-    return iter(tqdm(list(chunks(rows, BATCH)), desc="  zero-shot", leave=False, disable=None))
+    return iter(bar(list(chunks(rows, BATCH)), "zero-shot"))
 
 
 def _padded(rows: list[list[int]], tokenizer: PreTrainedTokenizerFast) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from scipy.stats import rankdata
 from analysis.dumped import Arrays
 from analysis.forgetting.ridge import out_of_fold
 from analysis.seeds import N_DRAWS, draw_texts, interval
+from tl.bars import bar
 
 # How much of a score nobody misses: an interval that lies within says "kept".
 MARGINS = {"probe": 0.02, "pairs": 0.02, "language": 0.05}
@@ -89,7 +90,7 @@ def compute(label: str, dumps: dict[int, tuple[Arrays, Arrays]]) -> Forgetting:
         check_numbers(f"{label}, seed {seed}", *both)
     first = next(after for _, after in dumps.values())
     changes = []
-    for key in first:
+    for key in bar(first, "groups"):
         kind, _, group = key.partition("/")
         if kind in SCORERS:
             scores = [[SCORERS[kind](some, group) for some in both] for both in dumps.values()]

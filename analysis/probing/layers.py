@@ -8,10 +8,10 @@ import torch
 from joblib import Parallel, delayed
 from sklearn.metrics import f1_score
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from analysis.probing import probe
 from analysis.states import Shown
+from tl.bars import bar
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # values of C, of which held-out examples choose one
 WORTH_THREADS = 2000  # rows
@@ -103,7 +103,7 @@ def probe_layers(
     n_threads = n_workers if len(asked.labels) >= WORTH_THREADS else 1
     at_once = Parallel(n_threads, prefer="threads", return_as="generator")
     with threadpool_limits(1):  # numpy's, of all threads
-        answers = tqdm(at_once(jobs), total=len(once), desc=f"  {title}", leave=False)
+        answers = bar(at_once(jobs), title, len(once))
         found = dict(zip(once, answers, strict=True))
     return {
         name: [[found[keys[name, seed, i]] for i in range(states.shape[1])]

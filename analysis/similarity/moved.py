@@ -8,6 +8,7 @@ import numpy as np
 from analysis.seeds import half_width
 from analysis.similarity.cka import all_equal, cka
 from analysis.states import BEFORE, SEED
+from tl.bars import bar
 
 ByName = dict[str, list[np.ndarray]]  # a configuration -> states of each seed, [n, L + 1, d]
 
@@ -108,7 +109,8 @@ def _moved(before: list[np.ndarray], after: list[np.ndarray]) -> Moved:
 
 def layers(one: np.ndarray, other: np.ndarray, debiased: bool = True) -> np.ndarray:
     """CKA of each layer with the same one of another model, [L + 1]."""
-    return np.array([cka(one[:, i], other[:, i], debiased=debiased) for i in range(other.shape[1])])
+    same = bar(range(other.shape[1]), "layers")
+    return np.array([cka(one[:, i], other[:, i], debiased=debiased) for i in same])
 
 
 def bias(run: str, old: np.ndarray, new: np.ndarray) -> Bias:
@@ -131,7 +133,8 @@ def layer_map(before: ByName, after: ByName) -> Map | None:
     one = before[columns][0] if rows == BEFORE else after[rows][0]
     other = after[columns][0]
     values = [
-        [cka(one[:, i], other[:, j]) for j in range(other.shape[1])] for i in range(one.shape[1])
+        [cka(one[:, i], other[:, j]) for j in range(other.shape[1])]
+        for i in bar(range(one.shape[1]), "pairs of layers")
     ]
     return Map(rows, columns, np.array(values))
 

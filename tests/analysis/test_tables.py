@@ -57,7 +57,21 @@ def test_seeds_become_one_row_whatever_their_directories_are_called(tmp_path):
     # n − 1: √((0.03² + 0.01² + 0.04²) / 2)
     assert row.scores["f1"].deviation == pytest.approx(0.0013**0.5)
     assert (row.seconds, row.peak_mib, row.saved_mib) == (61.0, 101.0, 1.0)
+    assert "evaluation seconds" not in tables.markdown(table)
     assert row.command == "python train.py --task ner --strategy lora"
+
+
+def test_evaluation_has_columns_where_a_run_has_counted_it(tmp_path):
+    for seed in (0, 1):
+        counted = {"evaluation_seconds": 8.0 + seed, "evaluation_examples_per_second": 200.0}
+        write_run(tmp_path, "full--new", seed=seed, options=" --epochs 9", **counted)
+    (table,) = tables.load([tmp_path])
+    assert "peak MiB | evaluation seconds | evaluated/s |" in tables.markdown(table)
+    write_run(tmp_path, "full--old")
+    (table,) = tables.load([tmp_path])
+    head, *rows = tables.cells(table)
+    place = head.index("evaluation seconds")
+    assert sorted(row[place : place + 2] for row in rows) == [["-", "-"], ["8", "200"]]
 
 
 @pytest.mark.parametrize(

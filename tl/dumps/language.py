@@ -8,11 +8,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
 from tl import seed
 from tl.backbones.pretrained import Form, read_network
+from tl.bars import bar
 from tl.build import Setup
 from tl.data.batch import Example, chunks, pad, pad_inputs
 from tl.data.encode import filler_id
@@ -47,9 +47,7 @@ class LanguageModel:
         A masked model predicts what `mask` hides; a causal one every piece but the first.
         """
         found = []
-        for some in tqdm(
-            list(chunks(examples, BATCH_SIZE)), desc="  language", leave=False, disable=None
-        ):
+        for some in bar(list(chunks(examples, BATCH_SIZE)), "language"):
             inputs, labels = self._asked(some)
             inputs = {name: x.to(self.setup.device) for name, x in inputs.items()}
             found.append(_mean_losses(self._logits(inputs), labels.to(self.setup.device)))

@@ -6,9 +6,9 @@ from itertools import groupby
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 from transformers.modeling_outputs import ModelOutput
 
+from tl.bars import bar
 from tl.build import Setup
 from tl.data.batch import Batch, Example, chunks
 from tl.device import autocast
@@ -37,7 +37,7 @@ def outputs(
 def answers(setup: Setup, batches: list[Batch], option: str) -> Iterator[tuple[Batch, ModelOutput]]:
     """The backbone's answers to batches, in their order; see `outputs`."""
     setup.model.eval()
-    for batch in tqdm(batches, desc="  dump", leave=False, disable=None):
+    for batch in bar(batches, "dump"):
         moved = batch.to(setup.device)
         with autocast(setup.device, setup.dtype):
             output = setup.model.read(moved.inputs, **{option: True})

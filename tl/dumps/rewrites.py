@@ -5,8 +5,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
-from tqdm import tqdm
 
+from tl.bars import bar
 from tl.build import Setup
 from tl.data.batch import Example
 from tl.data.records import Dataset, Record
@@ -94,7 +94,7 @@ def rewritten(
     rewriter = rewriter_of(options.by, options.prefix, setup.device)
     wanted = Wanted(rewriter, options.k, options.seed)
     found, rejected = [], Counter()
-    for row, record in enumerate(tqdm(records, desc="  rewrite", leave=False, disable=None)):
+    for row, record in enumerate(bar(records, "rewrite")):
         some, refused = rewrite(record, wanted)
         name = str(record.get("id", row))
         for i, one in enumerate(some):

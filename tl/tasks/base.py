@@ -95,6 +95,14 @@ class Task(ABC):
     def blank(self, length: int) -> Example:
         """An example of this length without content: a dry run has no tokenizer."""
 
+    @abstractmethod
+    def tokenized_texts(self, split: str) -> list[str]:
+        """The texts of a split that are tokenized: those that are read, and those to be written."""
+
+    def class_counts(self, split: str) -> dict[str, int]:
+        """How many examples each class has in a split; of types of entities, how many entities."""
+        return {}
+
     def prepare(self, backbone: Backbone) -> None:
         """Note what encoding depends on; called once, before `heads`, `examples` and `collate`.
 

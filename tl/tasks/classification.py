@@ -113,6 +113,14 @@ class Classification(Task):
         texts = [[str(record[column]) for record in records] for column in self.text_columns]
         return texts[0], texts[1] if len(texts) == 2 else None
 
+    def tokenized_texts(self, split: str) -> list[str]:
+        texts, pairs = self.texts(split)
+        return [*texts, *(pairs or [])]
+
+    def class_counts(self, split: str) -> dict[str, int]:
+        counts = np.bincount(self.gold(split), minlength=len(self.labels))
+        return dict(zip(self.labels, counts.tolist(), strict=True))
+
     def encode_text(self, text: str, id: str) -> Example:
         """A tab separates the two texts of a pair."""
         first, tab, second = text.partition("\t")

@@ -155,6 +155,12 @@ class Instruction(Generating):
             made.append(self._encode(str(record.get("id", i)), text, pair, answer, words))
         return made
 
+    def tokenized_texts(self, split: str) -> list[str]:
+        return self.inner.tokenized_texts(split)
+
+    def class_counts(self, split: str) -> dict[str, int]:
+        return self.inner.class_counts(split)
+
     def _prompts(self, split: str) -> list[tuple[str, str]]:
         """The text of each record and, of pairs, the second one."""
         if self.options.of == "ner":

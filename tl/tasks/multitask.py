@@ -147,6 +147,16 @@ class Multitask(Task):
             for example in task.examples(split)
         ]
 
+    def tokenized_texts(self, split: str) -> list[str]:
+        return [text for task in self.members.values() for text in task.tokenized_texts(split)]
+
+    def class_counts(self, split: str) -> dict[str, int]:
+        return {
+            f"{name}/{label}": n
+            for name, task in self.members.items()
+            for label, n in task.class_counts(split).items()
+        }
+
     def encode_text(self, text: str, id: str) -> Example:
         raise ValueError("a text is labelled by one task; take a run of one")
 

@@ -1,6 +1,7 @@
 """Named entity recognition: one IOB2 tag per word; scored by entity P, R, F1 (seqeval, strict)."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -88,6 +89,14 @@ class NER(Task):
         """Sentences that are truncated, and words without a tag: nothing was read of them."""
         unread = [len(e.target.tags) - len(e.target.kept) for e in examples]
         return [*super().truncation(what, examples), *unread_words(what, unread)]
+
+    def tokenized_texts(self, split: str) -> list[str]:
+        return [" ".join(record["tokens"]) for record in self.dataset.splits[split]]
+
+    def class_counts(self, split: str) -> dict[str, int]:
+        records = self.dataset.splits[split]
+        starts = Counter(tag for record in records for tag in record["ner_tags"])
+        return {label[2:]: starts[label] for label in self.labels if label.startswith("B-")}
 
     def encode_text(self, text: str, id: str) -> Example:
         words = words_of(text)

@@ -115,6 +115,9 @@ class Summarization(Generating):
         rows = enumerate(zip(records, encoded, summaries, strict=True))
         return [self._example(str(r.get("id", i)), one, summary) for i, (r, one, summary) in rows]
 
+    def tokenized_texts(self, split: str) -> list[str]:
+        return self._column(split, self.options.text) + self._column(split, self.options.summary)
+
     def _column(self, split: str, name: str) -> list[str]:
         return [str(record[name]) for record in self.dataset.splits[split]]
 

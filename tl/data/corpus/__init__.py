@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tqdm import tqdm
-
+from tl.bars import bar
 from tl.data.corpus.near_duplicates import Index, digest
 from tl.data.corpus.raw import articles
 from tl.data.records import SPLITS, Record
@@ -153,7 +152,7 @@ class Builder:
         """
         for labelled in (True, False) if len(self.labels) else (False,):
             title = "articles with labels" if labelled else "articles"
-            for document in tqdm(documents(raw, self.options), desc=title, disable=None):
+            for document in bar(documents(raw, self.options), title):
                 if (document["id"] in self.labels) == labelled:
                     self._take(document)
         used = {document["id"] for document in self._labelled()}
@@ -274,7 +273,7 @@ class Builder:
         """
         written = Store(self.folder / "proof.work")
         index = Index(self.folder / "proof-index.work", written.text, self.options.near, seed=2)
-        for place in tqdm(self.report.counts, desc="proof", disable=None):
+        for place in bar(self.report.counts, "proof"):
             with (self.folder / f"{place}.jsonl").open("rb") as file:
                 for line in file:
                     record = json.loads(line)
