@@ -27,6 +27,10 @@ class Generating(Task):
     def generation(self) -> GenerationConfig:
         """How an answer is searched for, all of it."""
 
+    @abstractmethod
+    def template_of_prompt(self) -> str:
+        """What is read of a text, for `str.format`: with {text} and, of pairs, {pair}."""
+
     @property
     def end_id(self) -> int:
         """The token that ends an answer."""
