@@ -100,11 +100,13 @@ class AdaptedModel(nn.Module):
 
         Autocast would round them to it at every step anyway; the numbers stay the same. An output
         layer that shares the matrix of the embeddings keeps it as it is: looking up rounds nothing.
+        So does a layer whose weight is also used otherwise (`frozen_is_exact`).
         """
         modules = list(self.backbone.modules())
-        embeddings = {m.weight for m in modules if isinstance(m, nn.Embedding)}
+        exact = {m.weight for m in modules if isinstance(m, nn.Embedding)}
+        exact |= {m.frozen.weight for m in modules if getattr(m, "frozen_is_exact", False)}
         for module in modules:
-            if not isinstance(module, nn.Linear) or module.weight in embeddings:
+            if not isinstance(module, nn.Linear) or module.weight in exact:
                 continue
             if not any(p.requires_grad for p in module.parameters()):
                 module.to(dtype)
