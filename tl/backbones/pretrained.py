@@ -132,7 +132,7 @@ def new_network(config: PretrainedConfig, form: Form = LABELS) -> nn.Module:
 
 def _impossible(config: PretrainedConfig, error: Exception) -> ValueError:
     return ValueError(
-        f"no network can be made by the config.json of {config.name_or_path}: {reason(error)}"
+        f"--model {config.name_or_path}: no network can be made by its config.json: {reason(error)}"
     )
 
 
@@ -208,6 +208,7 @@ def pretrained_backbone(model: str, run_seed: int = 0, form: Form = LABELS) -> B
             f"--model {model}: the directory holds no weights ({', '.join(WEIGHTS)}). "
             "To train its form from scratch, add --init random"
         )
+    empty_backbone(model, form)  # what is wrong with the configuration is said of it
     if not becomes_a_pair(config, form):
         return cut_network(_read_whole(model, config, form), form)
     loader = _loader(config, generates=False)

@@ -103,14 +103,25 @@ def loading(setup: Setup, folder: Path) -> str:
     )
 
 
-def export(setup: Setup, folder: Path) -> None:
-    """Write model and tokenizer as `save_pretrained` does; what was learned is merged in.
+def check(setup: Setup) -> tuple[Family, Weights, dict[str, object]]:
+    """The family, the head's weights and options of an export; weights need not be there yet.
 
     Raises:
         ValueError: if plain weights, or the class of transformers, cannot carry the run.
     """
     family = family_of(setup)
     weights, options = head_weights(setup, family)
+    setup.model.adaptor.check_merge()
+    return family, weights, options
+
+
+def export(setup: Setup, folder: Path) -> None:
+    """Write model and tokenizer as `save_pretrained` does; what was learned is merged in.
+
+    Raises:
+        ValueError: if plain weights, or the class of transformers, cannot carry the run.
+    """
+    family, weights, options = check(setup)
     setup.model.adaptor.merge(setup.model.backbone)
     network = labelling_network(setup, options)
     base = {name: w.float() for name, w in setup.model.backbone.model.state_dict().items()}

@@ -46,6 +46,11 @@ def loading(setup: Setup, folder: Path) -> str:
     return "\n".join([*lines, "tokenizer.batch_decode(written, skip_special_tokens=True)"])
 
 
+def check(setup: Setup) -> None:
+    """Raise ValueError if plain weights cannot carry the run; weights need not be there yet."""
+    setup.model.adaptor.check_merge()
+
+
 def export(setup: Setup, folder: Path) -> None:
     """Write model, tokenizer and the search for an answer as `save_pretrained` does.
 
