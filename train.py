@@ -69,9 +69,10 @@ def train_in(run: runs.Run, config: Config, command: Command) -> int:
     """Load data and model, measure them untrained, train, measure again, write everything down."""
     from tl.advice import class_notes, tokenizer_notes
     from tl.build import build, load_data
+    from tl.exchange.possible import exports
     from tl.loop import Trainer
     from tl.results import finish
-    from tl.tables import result_table
+    from tl.tables import export_lines, result_table
 
     dataset = load_data(config)
     setup = build(config, dataset)
@@ -105,6 +106,7 @@ def train_in(run: runs.Run, config: Config, command: Command) -> int:
     print(f"\n{result_table(result)}\n\nrun directory                 {run.path}")
     print(f"figures                       {run.figures}")
     print(f"curves                        tensorboard --logdir {run.path}")
+    print(export_lines(exports(setup)))
     if command.json:
         print(json.dumps(result))
     return 0

@@ -4,7 +4,8 @@ import json
 import shutil
 
 import pytest
-from running import FULL, refused
+from running import FULL, equal_bits, refused, trained
+from safetensors.torch import load_file, save_file
 from tiny import write_splits
 
 
@@ -67,7 +68,86 @@ def small_vocabulary(folder):
     (folder / "config.json").write_text(json.dumps(config | {"vocab_size": 20}))
 
 
+def configured(**changes):
+    """What changes the configuration of a model."""
+
+    def change(folder):
+        path = folder / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    change.__name__ = ",".join(f"{name}={value}" for name, value in changes.items())
+    return change
+
+
+def written(name, text, without=()):
+    """What puts another text into a file, and takes other files away."""
+
+    def change(folder):
+        for other in without:
+            (folder / other).unlink()
+        (folder / name).write_text(text)
+
+    change.__name__ = f"{name}={text[:20]}"
+    return change
+
+
+def holes_in_the_vocabulary(folder):
+    path = folder / "tokenizer.json"
+    saved = json.loads(path.read_text())
+    saved["model"]["vocab"]["##ing"] = 400
+    path.write_text(json.dumps(saved))
+
+
+def weights_that_are_no_numbers(folder):
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    weights["encoder.layer.1.output.dense.bias"][3] = float("nan")
+    save_file(weights, path, {"format": "pt"})
+
+
+def adapter_beside_weights(folder):
+    (folder / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+
+
+def adapter_alone(folder):
+    without_weights(folder)
+    adapter_beside_weights(folder)
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+SAFETENSORS = ["model.safetensors"]
+INDEX = "model.safetensors.index.json"
+NO_NETWORK = "no network can be made by its config.json"
 BAD_MODELS = [
+    (written("config.json", "null"), "config.json"),
+    (written("config.json", "[]"), "config.json"),
+    (written("config.json", '"bert"'), "config.json"),
+    (configured(model_type=["bert"]), "names no family (model_type)"),
+    (configured(model_type=None), "names no family (model_type)"),
+    (configured(hidden_size=0), NO_NETWORK),
+    (configured(hidden_size=-16), "config.json"),
+    (configured(num_hidden_layers=0), "gives it no layers"),
+    (configured(num_attention_heads=0), NO_NETWORK),
+    (configured(hidden_act="nope"), NO_NETWORK, "nope"),
+    (configured(hidden_act=5), "config.json"),
+    (configured(pad_token_id=1_000_000_000), NO_NETWORK),
+    (configured(id2label="x"), "config.json cannot be read"),
+    (configured(vocab_size="many"), "config.json cannot be read"),
+    (configured(hidden_dropout_prob=7), NO_NETWORK),
+    (configured(add_cross_attention=True), "add_cross_attention", "set it to false"),
+    (written("tokenizer.json", "[]"), "tokenizer cannot be read"),
+    (written("tokenizer.json", "null"), "tokenizer cannot be read"),
+    (written("tokenizer_config.json", "[]"), "tokenizer cannot be read"),
+    (written("tokenizer_config.json", '{"pad_token": 5}'), "tokenizer cannot be read"),
+    (holes_in_the_vocabulary, "the greatest id may be 49; it is 400", "'##ing'"),
+    (written(INDEX, "[]", SAFETENSORS), "weights cannot be read"),
+    (written(INDEX, '{"weight_map": [1]}', SAFETENSORS), "weights cannot be read"),
+    (written(INDEX, '{"weight_map": {"a": 5}}', SAFETENSORS), "weights cannot be read"),
+    (written("pytorch_model.bin", POINTER, SAFETENSORS), "pytorch_model.bin", "git lfs pull"),
+    (written("model.safetensors", POINTER), "model.safetensors", "git lfs pull"),
+    (weights_that_are_no_numbers, "not finite", "encoder.layer.1.output.dense.bias"),
+    (adapter_beside_weights, "an adapter of PEFT lies there", "move adapter_config.json"),
+    (adapter_alone, "an adapter of PEFT lies there", "python -m tl.checkpoint import"),
     (without_weights, "holds no weights", "--init random"),
     (torn_weights, "cannot be read"),
     (torn_config, "config.json"),
@@ -105,3 +185,27 @@ def test_a_length_limit_beyond_the_models_positions_is_refused(basic, here, tmp_
     words = [*basic, *FULL, *here, "--data", str(data), "--task.max-length", "600"]
     refused(words, capsys, "--task.max-length", "512")
     assert not (tmp_path / "runs").exists()
+
+
+def test_what_a_configuration_says_of_its_callers_changes_nothing(basic, model_folder, tmp_path):
+    """Legal keys, which say how a network is called: it is called as tl calls it."""
+    model = shutil.copytree(model_folder, tmp_path / "model")
+    configured(return_dict=False, use_return_dict=False, chunk_size_feed_forward=3)(model)
+    configured(output_hidden_states=True, output_attentions=True)(model)
+    words = [*basic, *FULL, "--epochs", "1"]
+    changed = trained([*words, "--model", str(model)], tmp_path / "changed")
+    assert equal_bits(changed, trained(words, tmp_path / "plain"))
+
+
+def test_an_adapter_is_refused_with_and_without_peft(
+    basic, here, model_folder, tmp_path, monkeypatch, capsys
+):
+    model = shutil.copytree(model_folder, tmp_path / "model")
+    adapter_beside_weights(model)
+    said = []
+    for installed in (True, False):
+        for where in ("utils.import_utils", "models.auto.auto_factory", "integrations.peft"):
+            name = f"transformers.{where}.is_peft_available"
+            monkeypatch.setattr(name, lambda answer=installed: answer)
+        said.append(refused([*basic, *FULL, *here, "--model", str(model)], capsys))
+    assert said[0] == said[1]

@@ -67,7 +67,7 @@ LAYERS = [
     ["tl.trained", "tl.dumps", "tl.dumps.hidden", "tl.exchange.plain"],
     ["tl.dumps.words", "tl.dumps.texts"],
     ["tl.exchange.peft", "tl.exchange.plain_generator"],
-    ["tl.exchange.peft_import"],
+    ["tl.exchange.peft_import", "tl.exchange.possible"],
     ["tl.checkpoint.__main__"],
     ["tl.ledger"],
     ["tl.plan", "tl.loop"],

@@ -101,12 +101,14 @@ class AdaptedModel(nn.Module):
 
         Autocast would round them to it at every step anyway; the numbers stay the same. A language
         head is multiplied in float32, and keeps its weights so; the embeddings that may share its
-        matrix do too.
+        matrix do too. So does a layer whose weight is also used otherwise (`frozen_is_exact`).
         """
-        for module in self.backbone.modules():
+        modules = list(self.backbone.modules())
+        exact = {m.frozen for m in modules if getattr(m, "frozen_is_exact", False)}
+        for module in modules:
             if not isinstance(module, nn.Linear) or isinstance(module, InFloat32):
                 continue
-            if not any(p.requires_grad for p in module.parameters()):
+            if module not in exact and not any(p.requires_grad for p in module.parameters()):
                 module.to(dtype)
 
 

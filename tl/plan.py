@@ -4,6 +4,7 @@ from tl import build, ledger
 from tl.advice import class_notes
 from tl.build import Setup
 from tl.config import Config
+from tl.exchange.possible import exports
 
 
 def plan(config: Config) -> dict[str, object]:
@@ -22,6 +23,7 @@ def plan(config: Config) -> dict[str, object]:
         "batch": [config.batch_size, length],
         "precision": str(setup.dtype).removeprefix("torch."),
         "memory_mib": ledger.predicted(setup, batch),
+        "exports": exports(setup),
     }
 
 

@@ -103,6 +103,14 @@ def result_markdown(result: dict) -> str:
     return "\n\n".join([*(markdown(rows) for rows in tables if rows), *result["notes"]])
 
 
+def export_lines(exports: dict) -> str:
+    """Whether a run can be exported, a line for each tool; see `tl.exchange.possible`."""
+    return "\n".join(
+        f"{f'export to {tool}':<28}  " + ("yes" if reason is None else f"no: {reason}")
+        for tool, reason in exports.items()
+    )
+
+
 def plan_table(plan: dict) -> str:
     """What a dry run prints: the groups, and the sums."""
     rows = [["group", "learning", "peak rate", "weight decay"]]
@@ -119,5 +127,6 @@ def plan_table(plan: dict) -> str:
         f"learning / total parameters   {learning:,} / {total:,} ({learning / total:.2%})\n"
         f"training examples             {plan['train_examples']:,}\n"
         f"optimizer steps               {plan['steps']:,}\n"
-        f"memory is for                 {batch}"
+        f"memory is for                 {batch}\n"
+        f"{export_lines(plan['exports'])}"
     )

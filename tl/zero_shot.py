@@ -247,7 +247,8 @@ def _choose(model: str, method: str | None) -> tuple[str, nn.Module]:
             "A causal model is asked by likelihood, an encoder by similarity or cloze; others not"
         )
     if method != "similarity":
-        network, unfilled = read_network(model, AutoModelForMaskedLM, Form(generates=True))
+        form = Form(generates=True)
+        network, unfilled = read_network(model, AutoModelForMaskedLM, form, config=config)
         if not unfilled:
             return "cloze", network
         if method == "cloze":

@@ -253,6 +253,8 @@ def adapter_folder(tmp_path, **changes):
     ("changes", "reason"),
     [
         ({"peft_type": "LOHA"}, "adapters of type LOHA have no form here; known: LORA, IA3"),
+        ({"peft_type": ["LORA"]}, "adapters of type ['LORA'] have no form here"),
+        ({"base_model_name_or_path": 5}, "gives 5 for 'base_model_name_or_path'"),
         ({"rank_pattern": {"query": 4}}, "it uses PEFT's option 'rank_pattern'"),
         ({"alora_invocation_tokens": [1]}, "it uses PEFT's option 'alora_invocation_tokens'"),
         ({"init_lora_weights": "pissa"}, "it started by init_lora_weights 'pissa'"),
@@ -319,6 +321,15 @@ def test_a_torn_adapter_is_refused(data, tmp_path, capsys):
     path.write_bytes(path.read_bytes()[:-40])
     words = ["import", str(folder), str(tmp_path / "run"), "--task", "ner", "--data", str(data)]
     refused_by(main, words, capsys, "cannot be read as an adapter of PEFT")
+
+
+def test_an_adapter_that_holds_no_numbers_is_refused(data, tmp_path, capsys):
+    folder = adapter_folder(tmp_path)
+    weights = load_file(folder / "adapter_model.safetensors")
+    name = next(iter(weights))
+    save_file(weights | {name: weights[name] * float("nan")}, folder / "adapter_model.safetensors")
+    words = ["import", str(folder), str(tmp_path / "run"), "--task", "ner", "--data", str(data)]
+    refused_by(main, words, capsys, name, "not finite")
 
 
 def test_an_adapter_without_a_head_is_refused(data, tmp_path, capsys):

@@ -63,3 +63,19 @@ def test_in_bfloat16_the_layer_answers_in_bfloat16(of_output):
     layer = ScaledLinear(nn.Linear(5, 3).to(torch.bfloat16), of_output=of_output)
     assert layer.scale.dtype == torch.float32
     assert layer(X.to(torch.bfloat16)).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("of_output", [True, False])
+def test_the_scale_is_not_rounded_to_half_precision(of_output):
+    torch.manual_seed(0)
+    layer = ScaledLinear(nn.Linear(5, 3, bias=False), of_output=of_output)
+    layer.frozen.to(torch.bfloat16)
+    x = torch.randn(64, 5).bfloat16()
+    scale = 1 + 3 * 2**-9  # bfloat16 has 1 and 1 + 4·2⁻⁹ beside it
+    with torch.no_grad():
+        layer.scale.fill_(scale)
+        if of_output:
+            expected = (scale * layer.frozen(x).float()).bfloat16()
+        else:
+            expected = layer.frozen((scale * x.float()).bfloat16())
+        assert torch.equal(layer(x), expected)

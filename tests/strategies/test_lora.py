@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
-from adapted import adapted, config_of
+from adapted import adapted, config_of, examples
 from tiny import CONFIGS, tiny_backbone
 from torch import nn
 
 from tl import build
-from tl.strategies.lora import DoRALinear, LoRA, LoRALinear, Options
+from tl.strategies.lora import DoRALinear, LoRA, LoRALinear, Options, row_norms
 
 FAMILIES = list(CONFIGS)
 
@@ -281,3 +281,34 @@ def test_doras_norm_is_computed_in_the_precision_of_what_learns():
     exact = layer.merged_weight()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(layer.merged_weight(), exact, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_dora_starts_at_exactly_one_whatever_frozen_weights_are_stored_in(stored):
+    """‖V‖ is that of the weights that m was taken of; and storing them changes no number."""
+    model, task = adapted("dora", "bert", "classification")
+    if stored:
+        model.store_frozen(torch.bfloat16)
+    layers = [m for m in model.modules() if isinstance(m, DoRALinear)]
+    assert layers
+    for layer in layers:
+        direction = LoRALinear.merged_weight(layer)  # V
+        assert torch.equal(layer.magnitude, row_norms(direction))
+    others = [m for m in model.backbone.modules() if type(m) is nn.Linear]
+    assert stored == any(m.weight.dtype == torch.bfloat16 for m in others)
+    batch = task.collate(examples(task, [5, 9]))
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        logits = model.eval()(batch)
+        plain, _ = adapted("dora", "bert", "classification")
+        assert torch.equal(logits, plain.eval()(batch))
+
+
+def test_doras_factor_is_not_rounded_to_half_precision():
+    torch.manual_seed(0)
+    layer = DoRALinear(nn.Linear(16, 8, bias=False), r=2, alpha=4.0)
+    with torch.no_grad():
+        layer.magnitude.mul_(factor := 1 + 3 * 2**-9)  # bfloat16 has 1 and 1 + 4·2⁻⁹ beside it
+    x = torch.randn(64, 16)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        plain, scaled = layer.frozen(x), layer(x)
+    assert torch.equal(scaled, (factor * plain.float()).bfloat16())

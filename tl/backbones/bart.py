@@ -90,6 +90,5 @@ FAMILY = Family(
     cut,
     generator="AutoModelForSeq2SeqLM",
     dropouts=("dropout", "attention_dropout", "activation_dropout"),
-    tokenizer_options={"add_prefix_space": True},
     restore=restore,
 )

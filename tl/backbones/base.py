@@ -107,6 +107,7 @@ class Backbone(nn.Module):
         stacks: of an encoder-decoder: its encoder and its decoder.
 
     Raises:
+        ValueError: if it has no layers.
         AssertionError: unless every parameter lies in exactly one of the three parts; a tied one
             may show up in a higher part again.
     """
@@ -124,6 +125,10 @@ class Backbone(nn.Module):
         stacks: tuple[nn.Module, nn.Module] | None = None,
     ) -> None:
         super().__init__()
+        if not blocks:
+            raise ValueError(
+                "the config.json of this model gives it no layers; it needs one at least"
+            )
         self.model = model
         self.kind = kind
         self.stem, self.blocks, self.top, self.norms = stem, blocks, top, norms

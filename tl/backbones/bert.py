@@ -54,12 +54,10 @@ def cut(model: nn.Module) -> Backbone:
     )
 
 
-# RoBERTa's tokenizer must put a space before a word that comes alone, as in running text; BERT's
-# ignores that. Without the pooling layer, a checkpoint that lacks one is complete.
+# Without the pooling layer, a checkpoint that lacks one is complete.
 FAMILY = Family(
     cut,
     model_options={"add_pooling_layer": False},
-    tokenizer_options={"add_prefix_space": True},
     restore=restore,
     text_head=class_heads.bert,
     token_head="classifier",

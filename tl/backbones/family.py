@@ -41,7 +41,8 @@ class Family:
         pairs: whether an encoder of it can also be the start of a decoder.
         dropouts: the options of its configuration that are dropouts of states or of attention.
         model_options: for `from_pretrained` and `from_config` of both.
-        tokenizer_options: for `AutoTokenizer.from_pretrained`.
+        untie: gives the output layer a matrix of its own, where transformers always shares that of
+            the embeddings, whatever a configuration says.
         sentencepiece: the class that reads a bare sentencepiece model as the family does, where
             `AutoTokenizer` reads it otherwise.
         restore: from the weights of the common form, by name, to those of the original.
@@ -57,7 +58,7 @@ class Family:
     pairs: bool = False
     dropouts: tuple[str, ...] = ()
     model_options: dict[str, object] = field(default_factory=dict)
-    tokenizer_options: dict[str, object] = field(default_factory=dict)
+    untie: Callable[[nn.Module], None] | None = None
     sentencepiece: str | None = None
     restore: Callable[[Weights], Weights] = dict
     text_head: TextHead = no_text_head

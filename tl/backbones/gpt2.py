@@ -109,7 +109,6 @@ FAMILY = Family(
     cut,
     generator="AutoModelForCausalLM",
     dropouts=("embd_pdrop", "resid_pdrop", "attn_pdrop"),
-    tokenizer_options={"add_prefix_space": True},
     restore=restore,
     text_head=class_heads.decoder,
     token_head="classifier",

@@ -45,7 +45,6 @@ FAMILY = Family(
     cut,
     generator="AutoModelForCausalLM",
     dropouts=("attention_dropout",),
-    tokenizer_options={"add_prefix_space": True},  # Qwen2's; a word that comes alone is a word
     sentencepiece="LlamaTokenizer",  # a space before the first word, the id of the start before it
     text_head=class_heads.decoder,
     token_head="score",

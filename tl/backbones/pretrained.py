@@ -4,22 +4,33 @@ A name is a bundled model, a local directory or a Hub id (`tl.backbones.locate`)
 safetensors, or from a pickle with `weights_only`; code from a checkpoint is never run.
 """
 
-import pickle
+import copy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 import transformers
 from torch import nn
-from transformers import PretrainedConfig
+from transformers import GenerationConfig, PretrainedConfig
 
 from tl import seed
 from tl.backbones import warm_start
 from tl.backbones.base import Backbone
-from tl.backbones.locate import LOAD_FAILURES, family_of, locate, read_config, unreadable
+from tl.backbones.locate import (
+    family_of,
+    foreign,
+    locate,
+    read_config,
+    reason,
+    refuse_adapter,
+    unreadable,
+    weight_names,
+)
 from tl.float32 import compute_in_float32
 
 WEIGHTS = ("*.safetensors", "*.bin", "*.safetensors.index.json")
+OUTPUT = "lm_head.weight"  # of a T5 whose output layer has a matrix of its own
 
 
 @dataclass(frozen=True)
@@ -104,11 +115,44 @@ def set_dropout(config: PretrainedConfig, p: float) -> None:
 
 
 def new_network(config: PretrainedConfig, form: Form = LABELS) -> nn.Module:
-    """A network with the random weights that transformers gives it, not yet cut."""
+    """A network with the random weights that transformers gives it, not yet cut.
+
+    Raises:
+        ValueError: if there can be no such network.
+    """
     if becomes_a_pair(config, form):
-        return warm_start.new_pair(config, form.decoder_layers)
-    options = {} if form.generates else family_of(config).model_options
-    return _loader(config, generates=form.generates).from_config(config, **options)
+        make = partial(warm_start.new_pair, config, form.decoder_layers)
+    else:
+        options = {} if form.generates else family_of(config).model_options
+        loader = _loader(config, generates=form.generates)
+        make = partial(loader.from_config, config, **options)
+    network = foreign(partial(_impossible, config), make)
+    _untie(network, config)
+    return network
+
+
+def _impossible(config: PretrainedConfig, error: Exception) -> ValueError:
+    return ValueError(
+        f"--model {config.name_or_path}: no network can be made by its config.json: {reason(error)}"
+    )
+
+
+def _untie(network: nn.Module, config: PretrainedConfig) -> None:
+    """Give the output layer a matrix of its own where a checkpoint has one; see `read_config`."""
+    untie = family_of(config).untie
+    if untie is not None and not config.tie_word_embeddings:
+        untie(network)
+
+
+def forget_generation(network: nn.Module) -> None:
+    """Drop how the checkpoint wants its texts searched for; how tl searches is said by the task.
+
+    transformers would fill every option that a search does not give from these: sampling, a least
+    length, forbidden and forced tokens. The token that a decoder starts from is no such wish.
+    """
+    if network.can_generate():
+        own = network.generation_config.decoder_start_token_id
+        network.generation_config = GenerationConfig(decoder_start_token_id=own)
 
 
 def cut_network(network: nn.Module, form: Form = LABELS, *, warm: bool = False) -> Backbone:
@@ -118,7 +162,11 @@ def cut_network(network: nn.Module, form: Form = LABELS, *, warm: bool = False) 
         network: changed in place.
         form: what it was made for.
         warm: whether it is a pair of which both sides come from one encoder.
+
+    Raises:
+        ValueError: if it has no layers.
     """
+    forget_generation(network)
     family = family_of(network.config)
     cut = (form.generates and family.cut_generator) or family.cut
     backbone = cut(network)
@@ -163,11 +211,9 @@ def pretrained_backbone(model: str, run_seed: int = 0, form: Form = LABELS) -> B
             f"--model {model}: the directory holds no weights ({', '.join(WEIGHTS)}). "
             "To train its form from scratch, add --init random"
         )
+    empty_backbone(model, form)  # what is wrong with the configuration is said of it
     if not becomes_a_pair(config, form):
-        loader = _loader(config, generates=form.generates)
-        network, unfilled = read_network(model, loader, form, config=config)
-        _require_filled(model, unfilled)
-        return cut_network(network, form)
+        return cut_network(_read_whole(model, config, form), form)
     loader = _loader(config, generates=False)
     encoder, unfilled = read_network(model, loader, LABELS, config=config)
     of_decoder = warm_start.decoder_config(config, form.decoder_layers)
@@ -178,8 +224,27 @@ def pretrained_backbone(model: str, run_seed: int = 0, form: Form = LABELS) -> B
     inner = f"{decoder.base_model_prefix}."
     unfilled += [n for n in missing if n.startswith(inner) and ".crossattention." not in n]
     _require_filled(model, unfilled)
+    for side in (encoder, decoder):
+        _require_finite(model, side, unfilled=missing)
     warm_start.start_cross_attention(decoder)
     return cut_network(warm_start.join(encoder, decoder), form, warm=True)
+
+
+def _read_whole(model: str, config: PretrainedConfig, form: Form) -> nn.Module:
+    """A network with the weights of its checkpoint, all of them."""
+    own_output = family_of(config).untie is not None and not config.tie_word_embeddings
+    as_loaded = copy.deepcopy(config)
+    if own_output:  # it loads as transformers makes it, tied
+        as_loaded.tie_word_embeddings = True
+    loader = _loader(config, generates=form.generates)
+    network, unfilled = read_network(model, loader, form, config=as_loaded)
+    names = weight_names(model)
+    if own_output and form.generates and names and OUTPUT not in names:
+        unfilled.append(OUTPUT)  # transformers would take the embeddings instead
+    _require_filled(model, unfilled)
+    _require_finite(model, network)
+    _untie(network, config)
+    return network
 
 
 def read_network(
@@ -194,27 +259,32 @@ def read_network(
         options: for `from_pretrained`.
 
     Raises:
-        ValueError: if the weights cannot be read.
+        ValueError: if the weights cannot be read, or an adapter lies beside them.
     """
+    refuse_adapter(model)
     if not form.generates:
         options |= family_of(read_config(model)).model_options
-    try:
-        network, info = loader.from_pretrained(
-            locate(model),
-            dtype=torch.float32,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # refused later, with their names
-            trust_remote_code=False,
-            **options,
-        )
-    except pickle.UnpicklingError:  # its message advises to run the code
-        raise ValueError(
-            f"--model {model}: its weights are no pickle of tensors alone, and nothing else is "
-            "loaded, since a pickle can hold code. Convert them to safetensors"
-        ) from None
-    except LOAD_FAILURES as error:
-        raise unreadable(model, "weights", error) from None
+    network, info = foreign(
+        unreadable(model, "weights"),
+        loader.from_pretrained,
+        locate(model),
+        dtype=torch.float32,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # refused later, with their names
+        trust_remote_code=False,
+        **options,
+    )
     return network, sorted(info["missing_keys"]) + sorted(k for k, *_ in info["mismatched_keys"])
+
+
+def _require_finite(model: str, network: nn.Module, unfilled: list[str] = ()) -> None:
+    """Raise ValueError if a weight is no number: nothing could be learned from it."""
+    for name, weight in network.named_parameters():
+        if name not in unfilled and not weight.isfinite().all():
+            raise ValueError(
+                f"--model {model}: its weights are damaged: {name} holds values that are not "
+                "finite (NaN or infinite); get the checkpoint anew"
+            )
 
 
 def _require_filled(model: str, unfilled: list[str]) -> None:

@@ -48,4 +48,15 @@ def cut(model: nn.Module) -> Backbone:
     )
 
 
-FAMILY = Family(cut, generator="AutoModelForSeq2SeqLM", dropouts=("dropout_rate",))
+def untie(model: nn.Module) -> None:
+    """Give the output layer, where there is one, a matrix of its own (T5 1.1, Flan-T5, mT5).
+
+    Both stacks read the one table of embeddings all the same.
+    """
+    model.set_input_embeddings(model.shared)
+    for head in language_head(model):
+        if head.weight is model.shared.weight:
+            head.weight = nn.Parameter(model.shared.weight.detach().clone())
+
+
+FAMILY = Family(cut, generator="AutoModelForSeq2SeqLM", dropouts=("dropout_rate",), untie=untie)

@@ -1,14 +1,16 @@
 """The tokenizer of a model, or the bundled one for a form without a vocabulary."""
 
+import json
 from pathlib import Path
 
 import transformers
+from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerFast
 
-from tl.backbones.family import Family
-from tl.backbones.locate import LOAD_FAILURES, family_of, locate, read_config, unreadable
+from tl.backbones.locate import family_of, foreign, locate, read_config, unreadable
 
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
+SPACE = {"type": "Metaspace", "replacement": " ", "prepend_scheme": "first", "split": False}
 
 
 def has_tokenizer(model: str) -> bool:
@@ -17,16 +19,69 @@ def has_tokenizer(model: str) -> bool:
     return not folder.is_dir() or any(any(folder.glob(pattern)) for pattern in TOKENIZERS)
 
 
-def _read_tokenizer(source: str, family: Family) -> PreTrainedTokenizerFast:
-    folder = Path(source)
+def _read_tokenizer(source: str, config: PretrainedConfig) -> PreTrainedTokenizerFast:
+    folder, family = Path(source), family_of(config)
     bare = any(folder.glob("*.model")) and not (folder / "tokenizer.json").is_file()
     if bare and family.sentencepiece is not None:
         return getattr(transformers, family.sentencepiece).from_pretrained(
             source, add_bos_token=True
         )
-    return AutoTokenizer.from_pretrained(
-        source, trust_remote_code=False, **family.tokenizer_options
-    )
+    return AutoTokenizer.from_pretrained(source, config=config, trust_remote_code=False)
+
+
+def space_words(tokenizer: PreTrainedTokenizerFast) -> None:
+    """Make a text that begins without a space read as if it had one, in place.
+
+    In running text a space stands before every word but the first, and a byte-level tokenizer has
+    other pieces for a word without it. So that words which come alone, one by one (NER), have the
+    pieces of running text, all texts get it.
+    """
+    backend = tokenizer.backend_tokenizer
+    splitter = backend.pre_tokenizer
+    spaced = False  # what the tokenizer's class is told, which may make a splitter of its own
+    if isinstance(splitter, pre_tokenizers.ByteLevel):
+        splitter.add_prefix_space = spaced = True
+    elif isinstance(splitter, pre_tokenizers.Metaspace) and splitter.prepend_scheme == "never":
+        splitter.prepend_scheme = "first"
+    elif isinstance(splitter, pre_tokenizers.Sequence):
+        state = json.loads(splitter.__getstate__())
+        in_bytes = [part for part in state["pretokenizers"] if part["type"] == "ByteLevel"]
+        if not in_bytes or state["pretokenizers"][0] == SPACE:
+            return
+        for part in in_bytes:  # here it would put a space before whatever was split off
+            part["add_prefix_space"] = False
+        state["pretokenizers"].insert(0, SPACE)
+        splitter = pre_tokenizers.Sequence([])
+        splitter.__setstate__(json.dumps(state).encode())
+        backend.pre_tokenizer = splitter
+    else:
+        return
+    tokenizer.add_prefix_space = tokenizer.init_kwargs["add_prefix_space"] = spaced
+
+
+def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path, max_length: int) -> None:
+    """Write a tokenizer so that it reads texts as it does here, none longer than `max_length`."""
+    tokenizer.model_max_length = max_length
+    tokenizer.save_pretrained(folder)
+    if not isinstance(tokenizer.backend_tokenizer.pre_tokenizer, pre_tokenizers.Sequence):
+        return
+    path = folder / "tokenizer_config.json"  # other classes make a splitter of their own
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    saved["tokenizer_class"] = "PreTrainedTokenizerFast"
+    path.write_text(json.dumps(saved, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def class_to_load(tokenizer: PreTrainedTokenizerFast, folder: Path) -> str:
+    """The class of transformers that reads a saved tokenizer as it was.
+
+    `AutoTokenizer` does, unless the model's family has a splitter that it insists on (Qwen2).
+    """
+    splitters = [
+        t.backend_tokenizer.pre_tokenizer
+        for t in (tokenizer, AutoTokenizer.from_pretrained(folder))
+    ]
+    ours, theirs = (None if s is None else json.loads(s.__getstate__()) for s in splitters)
+    return "AutoTokenizer" if ours == theirs else "PreTrainedTokenizerFast"
 
 
 def load_tokenizer(model: str, init: str = "pretrained") -> PreTrainedTokenizerFast:
@@ -52,12 +107,10 @@ def load_tokenizer(model: str, init: str = "pretrained") -> PreTrainedTokenizerF
                 "there, or train its form from scratch with --init random"
             )
         whose, source = f"{missing}, and the bundled one", locate("minilm")
-    try:
-        tokenizer = _read_tokenizer(source, family_of(config))
-    except LOAD_FAILURES as error:
-        raise unreadable(model, "tokenizer", error) from None
+    tokenizer = foreign(unreadable(model, "tokenizer"), _read_tokenizer, source, config)
     if not tokenizer.is_fast:
         raise ValueError(f"--model {model}: its tokenizer has no fast form, which tl needs")
+    space_words(tokenizer)
     fit(tokenizer, config, f"--model {model}: ", whose)
     return tokenizer
 
@@ -80,10 +133,15 @@ def fit(
             f"{front}its encoder has {n_ids} ids, its decoder {n_ids_of_decoder}; tl reads texts "
             "for both sides with one tokenizer"
         )
-    if len(tokenizer) > n_ids:
+    vocabulary = tokenizer.get_vocab()
+    greatest = max(vocabulary, key=vocabulary.get)
+    if vocabulary[greatest] >= n_ids:
+        holes = vocabulary[greatest] + 1 - len(vocabulary)
+        among = f" ({holes} numbers below it stand for nothing)" if holes else ""
         raise ValueError(
-            f"{front}{whose} has {len(tokenizer)} ids, but the model's vocab_size is {n_ids}; they "
-            "must fit"
+            f"{front}{whose} has {len(vocabulary)} ids, but the model's vocab_size is {n_ids}, so "
+            f"the greatest id may be {n_ids - 1}; it is {vocabulary[greatest]}, of "
+            f"{greatest!r}{among}. They must fit"
         )
     if getattr(parts[0], "type_vocab_size", 0) < 2:  # a borrowed tokenizer may number segments
         names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
 from tl import seed
+from tl.backbones.locate import read_config
 from tl.backbones.pretrained import Form, read_network
 from tl.bars import bar
 from tl.build import Setup
@@ -104,7 +105,9 @@ def _network(setup: Setup) -> nn.Module:
         return backbone.model
     if setup.config.init == "random":
         raise ValueError("the model began with random weights: there was nothing to forget")
-    network, unfilled = read_network(model, LOADERS[backbone.kind], Form(generates=True))
+    network, unfilled = read_network(
+        model, LOADERS[backbone.kind], Form(generates=True), config=read_config(model)
+    )
     if unfilled:
         raise ValueError(
             f"the checkpoint of {model} has no language-modelling head ({unfilled[0]} is missing)"

@@ -138,8 +138,8 @@ def loading(setup: Setup, folder: Path) -> str:
     )
 
 
-def export(setup: Setup, folder: Path) -> None:
-    """Write `adapter_config.json` and `adapter_model.safetensors`, the trained head among them.
+def check(setup: Setup) -> tuple[AdapterFiles, Weights, dict[str, object]]:
+    """The adapter, the head's weights and options of an export; weights need not be there yet.
 
     Raises:
         ValueError: if PEFT, or the class of transformers that it wraps, cannot carry the run.
@@ -153,7 +153,16 @@ def export(setup: Setup, folder: Path) -> None:
     family = family_of(setup)
     head, options = head_weights(setup, family)
     _check_base(setup, options)
-    adapter = FORMS[strategy](setup, family)
+    return FORMS[strategy](setup, family), head, options
+
+
+def export(setup: Setup, folder: Path) -> None:
+    """Write `adapter_config.json` and `adapter_model.safetensors`, the trained head among them.
+
+    Raises:
+        ValueError: if PEFT, or the class of transformers that it wraps, cannot carry the run.
+    """
+    adapter, head, options = check(setup)
     with torch.device("meta"):  # for its names alone
         network = labelling_network(setup, options)
     is_prompt = "prompt_embeddings" in adapter.weights

@@ -8,7 +8,7 @@ import torch
 
 from tl.backbones.base import Backbone
 from tl.backbones.family import Family
-from tl.backbones.locate import read_config
+from tl.backbones.locate import foreign, read_config, reason
 from tl.build import Setup
 from tl.exchange.peft import CONFIG, FORMS, WEIGHTS, AdapterFiles, original_paths
 from tl.exchange.plain import family_of, head_weights, labelling_network
@@ -31,12 +31,17 @@ def read_peft(folder: Path) -> AdapterFiles:
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise ValueError(f"{folder} is no adapter of PEFT: it has no {name}")
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        weights = safetensors.torch.load_file(folder / WEIGHTS)
-    except (json.JSONDecodeError, UnicodeDecodeError, safetensors.SafetensorError) as error:
-        raise ValueError(f"{folder} cannot be read as an adapter of PEFT: {error}") from None
+
+    def unreadable(error: Exception) -> ValueError:
+        return ValueError(f"{folder} cannot be read as an adapter of PEFT: {reason(error)}")
+
+    text = foreign(unreadable, (folder / CONFIG).read_text, encoding="utf-8")
+    config = foreign(unreadable, json.loads, text)
+    weights = foreign(unreadable, safetensors.torch.load_file, folder / WEIGHTS)
     _check_form(config)
+    for name, weight in weights.items():
+        if not weight.isfinite().all():
+            raise ValueError(f"{folder}: {name} holds values that are not finite; it is damaged")
     return AdapterFiles(config, weights)
 
 
@@ -45,11 +50,16 @@ def _check_form(config: object) -> None:
     if not isinstance(config, dict):
         raise ValueError(f"its {CONFIG} must hold one JSON object")
     kind = config.get("peft_type")
-    if kind not in NEEDED:
+    if not isinstance(kind, str) or kind not in NEEDED:
         raise ValueError(f"adapters of type {kind} have no form here; known: {', '.join(NEEDED)}")
     for name in NEEDED[kind]:
         if not isinstance(config.get(name), int | float):
             raise ValueError(f"its {CONFIG} gives no number for {name!r}")
+    base = config.get("base_model_name_or_path")
+    if not isinstance(base, str | None):
+        raise ValueError(
+            f"its {CONFIG} gives {base!r} for 'base_model_name_or_path', which must be a name"
+        )
     for name in FORMLESS:
         if config.get(name):
             raise ValueError(f"it uses PEFT's option {name!r}, which has no form here")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tl import heads
 from tl.backbones.family import Family, PlainHead, Weights
 from tl.backbones.locate import read_config
+from tl.backbones.tokenizer import class_to_load, save_tokenizer
 from tl.build import Setup
 from tl.data.encode import filler_id
 from tl.registry import FAMILIES, resolve
@@ -89,12 +90,29 @@ def labelling_network(setup: Setup, options: dict[str, object]) -> nn.Module:
 
 
 def loading(setup: Setup, folder: Path) -> str:
-    """The Python that loads what `export` wrote."""
-    kind = "token" if labels_tokens(setup) else "text"
+    """The Python that loads what `export` wrote; a text that is too long is truncated."""
+    kind, options = ("token", "") if labels_tokens(setup) else ("text", ", truncation=True")
+    reads = class_to_load(setup.task.tokenizer, folder)
+    imported = "pipeline"
+    if reads != "AutoTokenizer":
+        imported = f"{reads}, pipeline"
+        options = f", tokenizer={reads}.from_pretrained({str(folder)!r}){options}"
     return (
-        "from transformers import pipeline\n"
-        f'label = pipeline("{kind}-classification", {str(folder)!r})'
+        f"from transformers import {imported}\n"
+        f'label = pipeline("{kind}-classification", {str(folder)!r}{options})'
     )
+
+
+def check(setup: Setup) -> tuple[Family, Weights, dict[str, object]]:
+    """The family, the head's weights and options of an export; weights need not be there yet.
+
+    Raises:
+        ValueError: if plain weights, or the class of transformers, cannot carry the run.
+    """
+    family = family_of(setup)
+    weights, options = head_weights(setup, family)
+    setup.model.adaptor.check_merge()
+    return family, weights, options
 
 
 def export(setup: Setup, folder: Path) -> None:
@@ -103,8 +121,7 @@ def export(setup: Setup, folder: Path) -> None:
     Raises:
         ValueError: if plain weights, or the class of transformers, cannot carry the run.
     """
-    family = family_of(setup)
-    weights, options = head_weights(setup, family)
+    family, weights, options = check(setup)
     setup.model.adaptor.merge(setup.model.backbone)
     network = labelling_network(setup, options)
     base = {name: w.float() for name, w in setup.model.backbone.model.state_dict().items()}
@@ -115,9 +132,7 @@ def export(setup: Setup, folder: Path) -> None:
     assert not answer.unexpected_keys, answer.unexpected_keys
     check_equal(setup, network.eval())
     network.save_pretrained(folder)
-    tokenizer = setup.task.tokenizer
-    tokenizer.model_max_length = setup.config.task_options.max_length
-    tokenizer.save_pretrained(folder)
+    save_tokenizer(setup.task.tokenizer, folder, setup.config.task_options.max_length)
 
 
 @torch.no_grad()

@@ -11,15 +11,26 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedTokenizerBase,
+)
 
 from tl import seed as streams
-from tl.backbones.locate import LOAD_FAILURES, locate
+from tl.backbones.locate import foreign, locate, unreadable
 from tl.backbones.pretrained import Form, read_network
 from tl.rewriting.base import Rewrite
 
 TOP_P = 0.95
 LONGEST = 256  # word pieces that are read of a text
+# Of a checkpoint's wishes for a search: where texts begin and end, the language that a translator
+# of many writes, and what Marian must never write. The others would change what is drawn from.
+KEPT = (
+    *("decoder_start_token_id", "bos_token_id", "eos_token_id", "pad_token_id"),
+    *("forced_bos_token_id", "bad_words_ids"),
+)
 
 
 class Writer:
@@ -35,6 +46,9 @@ class Writer:
 
     def __init__(self, model: str, device: torch.device) -> None:
         self.network, self.tokenizer = _load(model)
+        own = self.network.generation_config
+        kept = {name: getattr(own, name) for name in KEPT}
+        self.network.generation_config = GenerationConfig(**kept)
         self.network.eval().to(device)
         self.device = device
 
@@ -57,7 +71,6 @@ class Writer:
             input_ids=read["input_ids"],
             attention_mask=read["attention_mask"],
             num_beams=1,
-            max_length=None,  # a checkpoint may bring a limit of its own
             max_new_tokens=2 * n_read + 8,  # what is longer is no rewrite
             **options,
         )
@@ -103,12 +116,18 @@ def _load(model: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
         network, unfilled = read_network(model, AutoModelForSeq2SeqLM, Form(generates=True))
         if unfilled:
             raise ValueError(f"its checkpoint lacks {len(unfilled)} weights, as {unfilled[0]}")
-        return network, AutoTokenizer.from_pretrained(locate(model), trust_remote_code=False)
-    except (*LOAD_FAILURES, ImportError) as error:  # a tokenizer may need a package
-        reason = str(error).strip().partition("\n")[0].removeprefix(f"--model {model}: ")
+        tokenizer = foreign(
+            unreadable(model, "tokenizer"),
+            AutoTokenizer.from_pretrained,
+            locate(model),
+            trust_remote_code=False,
+        )
+    except ValueError as error:
+        reason = str(error).removeprefix(f"--model {model}: ")
         if not Path(model).is_dir():
             reason = "there is no directory of that name, and from the Hub it cannot be loaded"
         raise ValueError(
             f"{model} cannot rewrite: {reason}. Give the directory or the Hub id of an "
             "encoder-decoder of transformers, such as a T5 that paraphrases or a Marian model"
         ) from None
+    return network, tokenizer

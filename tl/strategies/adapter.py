@@ -1,6 +1,5 @@
 """Adapters: small bottlenecks inside a frozen network (Houlsby et al., arXiv 1902.00751)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -127,7 +126,7 @@ class Adapter(TransferAdaptor):
         crossed = [block.cross.exit] if self.options.cross and block.cross is not None else []
         return [block.attention.exit, *crossed, block.ffn]
 
-    def merge(self, backbone: Backbone) -> Callable[[], None]:
+    def check_merge(self) -> None:
         raise ValueError(
             "adapters are layers of their own, with a nonlinearity: no weight of the network can "
             "carry them"

@@ -98,6 +98,9 @@ class TransferAdaptor(nn.Module, ABC):
         """Make of the backbone's answer the states that the heads see, [b, (p +) t, d]."""
         return output.last_hidden_state
 
+    def check_merge(self) -> None:
+        """Raise ValueError, with the reason, if plain layers cannot carry this strategy."""
+
     def merge(self, backbone: Backbone) -> Callable[[], None]:
         """Put what was learned into plain layers that compute the same, where there are wrappers.
 
@@ -108,6 +111,7 @@ class TransferAdaptor(nn.Module, ABC):
             ValueError: if plain layers cannot carry this strategy, or a learned weight is not
                 finite. The backbone is then as it was.
         """
+        self.check_merge()
         slots = [slot for block in backbone.blocks for slot in block.projections().values()]
         wrapped = [(slot, slot.module) for slot in slots if hasattr(slot.module, "merged")]
         plain = [wrapper.merged() for _, wrapper in wrapped]

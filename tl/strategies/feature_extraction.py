@@ -1,6 +1,5 @@
 """Feature extraction: only a head over a frozen backbone learns (arXiv 1810.04805, §5.3)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -80,10 +79,9 @@ class FeatureExtraction(TransferAdaptor):
             return output.last_hidden_state
         return self.mix(output.hidden_states)
 
-    def merge(self, backbone: Backbone) -> Callable[[], None]:
+    def check_merge(self) -> None:
         if self.mix is not None:
             raise ValueError("a learned mix of all layers is not a weight of any of them")
-        return super().merge(backbone)
 
     def head(self, d: int, n_out: int, pool: str) -> heads.Head:
         return heads.make(self.options.head, d, n_out, pool)

@@ -39,8 +39,8 @@ class ScaledLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.of_output:
             h = self.frozen(x)
-            return self.scale.to(h.dtype) * h
-        return self.frozen(self.scale.to(x.dtype) * x)
+            return (self.scale * h).to(h.dtype)  # rounded once, the scale itself is not
+        return self.frozen((self.scale * x).to(x.dtype))
 
     @torch.no_grad()
     def merged(self) -> nn.Linear:

@@ -54,6 +54,8 @@ class LoRALinear(nn.Module):
         ValueError: unless 1 <= r <= min(d_in, d_out).
     """
 
+    frozen_is_exact = False  # whether W₀ is needed in the precision of the checkpoint
+
     def __init__(
         self,
         frozen: nn.Linear,
@@ -109,7 +111,11 @@ class DoRALinear(LoRALinear):
 
     The paper's columns are rows here, since it writes W transposed. As it proposes (§4.3), ‖V‖ is a
     constant for the gradient. A row of zeros stays one: its norm counts as the least number.
+
+    W₀ stays in the precision that ‖W₀‖ was taken in, or m/‖V‖ would not start at one.
     """
+
+    frozen_is_exact = True
 
     def __init__(
         self, frozen: nn.Linear, r: int, alpha: float, dropout: float = 0.0, rslora: bool = False
@@ -127,8 +133,10 @@ class DoRALinear(LoRALinear):
         factor = self.magnitude / norms  # [d_out]
         # With dropout the two paths see different inputs, as in the authors' code.
         h = F.linear(x, self.frozen.weight) + self.update(x)
-        h = factor.to(h.dtype) * h
-        return h if self.frozen.bias is None else h + self.frozen.bias
+        scaled = factor * h  # rounded once, at the end
+        if self.frozen.bias is not None:
+            scaled = scaled + self.frozen.bias
+        return scaled.to(h.dtype)
 
 
 def row_norms(weight: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """Prefix tuning: learned keys and values that every layer attends to (arXiv 2101.00190)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -115,7 +114,7 @@ class PrefixTuning(TransferAdaptor):
             self.trunks[kind] = Trunk(options.length, d, options.hidden)
         return ReparametrizedPrefix(self.trunks[kind], place.n_kv_heads, place.head_width)
 
-    def merge(self, backbone: Backbone) -> Callable[[], None]:
+    def check_merge(self) -> None:
         raise ValueError("a prefix adds keys and values that no weight of the network can carry")
 
     def fold(self, backbone: Backbone) -> None:

@@ -92,5 +92,5 @@ class PromptTuning(TransferAdaptor):
                 longer[name] = torch.cat([front, inputs[name]], dim=1)
         return longer
 
-    def merge(self, backbone: Backbone) -> Callable[[], None]:
+    def check_merge(self) -> None:
         raise ValueError("a prompt is an input, not a weight")

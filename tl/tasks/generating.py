@@ -56,6 +56,10 @@ class Generating(Task):
             "their word pieces",
         ]
 
+    @abstractmethod
+    def template_of_prompt(self) -> str:
+        """What is read of a text, for `str.format`: with {text} and, of pairs, {pair}."""
+
     @property
     def end_id(self) -> int:
         """The token that ends an answer."""

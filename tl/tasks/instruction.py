@@ -226,6 +226,9 @@ class Instruction(Generating):
         written = model.generate(inputs, generation_config=self.generation())
         return loss, self.predict(written, batch)
 
+    def template_of_prompt(self) -> str:
+        return self.options.template or TEMPLATES[self.options.of]
+
     def generation(self) -> GenerationConfig:
         return self.search(self.options.max_answer)
 

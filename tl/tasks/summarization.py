@@ -168,6 +168,9 @@ class Summarization(Generating):
         written = model.generate(batch.inputs, generation_config=self.generation())
         return loss, self.predict(written, batch)
 
+    def template_of_prompt(self) -> str:
+        return self.options.prompt.replace("{", "{{").replace("}", "}}") + "{text}"
+
     def generation(self) -> GenerationConfig:
         options = self.options
         return self.search(

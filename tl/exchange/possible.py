@@ -1,0 +1,22 @@
+"""Where a run can go, before it is trained: to transformers, to PEFT, or why not."""
+
+from tl.build import Setup
+from tl.exchange import peft, plain, plain_generator
+
+
+def exports(setup: Setup) -> dict[str, str | None]:
+    """For each tool that `tl.checkpoint export` writes for: None, or why it cannot.
+
+    Args:
+        setup: with weights, or on the meta device.
+    """
+    in_full = plain_generator if setup.task.generates else plain
+    return {"transformers": _reason(in_full, setup), "PEFT": _reason(peft, setup)}
+
+
+def _reason(form: object, setup: Setup) -> str | None:
+    try:
+        form.check(setup)
+    except ValueError as error:
+        return str(error)
+    return None
