@@ -107,7 +107,7 @@ class Backbone(nn.Module):
         stacks: of an encoder-decoder: its encoder and its decoder.
 
     Raises:
-        ValueError: if it has no layers.
+        ValueError: if it has no layers, or no attention heads.
         AssertionError: unless every parameter lies in exactly one of the three parts; a tied one
             may show up in a higher part again.
     """
