@@ -128,6 +128,7 @@ BAD_MODELS = [
     (configured(hidden_size=-16), "config.json"),
     (configured(num_hidden_layers=0), "gives it no layers"),
     (configured(num_attention_heads=0), NO_NETWORK),
+    (configured(num_attention_heads=-1), "gives attention no heads"),
     (configured(hidden_act="nope"), NO_NETWORK, "nope"),
     (configured(hidden_act=5), "config.json"),
     (configured(pad_token_id=1_000_000_000), NO_NETWORK),

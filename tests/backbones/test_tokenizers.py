@@ -2,14 +2,16 @@
 
 import copy
 import io
+import json
 
 import pytest
 import sentencepiece
+import transformers
 from tiny import CONFIGS, tiny_tokenizer
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from tl.backbones.tokenizer import load_tokenizer
+from tl.backbones.tokenizer import class_to_load, load_tokenizer, save_tokenizer
 from tl.data.encode import encode_texts, encode_words
 
 TEXTS = [
@@ -90,10 +92,37 @@ def test_words_keep_their_pieces_together(bare):
     assert list(first.values()) == starts
 
 
-def byte_level():
-    """BPE over bytes, as GPT-2, RoBERTa, BART and Qwen2 have it."""
+SENTENCES = (*TEXTS, "anna doesn't owe the U.S. 10,000 (or more), boris says")
+LETTERS = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s+(?!\S)|\s+"
+SPLITTERS = {  # how tokenizers over bytes split a text, none of them with the space switched on
+    "plain": lambda: pre_tokenizers.ByteLevel(add_prefix_space=False),
+    "Llama 3": lambda: pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(LETTERS), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    ),
+    "digits": lambda: pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    ),
+    "metaspace": lambda: pre_tokenizers.Metaspace(prepend_scheme="never"),
+}
+CLASSES = {  # what a checkpoint may name, by family
+    "llama": ("PreTrainedTokenizerFast", "LlamaTokenizerFast", None),
+    "mistral": ("PreTrainedTokenizerFast",),
+    "gpt2": ("GPT2Tokenizer", "PreTrainedTokenizerFast"),
+    "roberta": ("RobertaTokenizer", "PreTrainedTokenizerFast"),
+    "bart": ("BartTokenizer",),
+    "qwen2": ("Qwen2Tokenizer", "PreTrainedTokenizerFast"),
+    "t5": ("PreTrainedTokenizerFast",),
+    "bert": ("PreTrainedTokenizerFast",),
+}
+
+
+def byte_level(splitter="plain"):
+    """BPE over bytes, as GPT-2, RoBERTa, BART, Qwen2 and Llama 3 have it."""
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.pre_tokenizer = SPLITTERS[splitter]()
     tokenizer.decoder = decoders.ByteLevel()
     special = ["<pad>", "<s>", "</s>", "<unk>", "<mask>", "<|endoftext|>"]
     trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, show_progress=False,
@@ -115,9 +144,50 @@ def test_a_tokenizer_json_is_read_for_every_family(family, tmp_path):
     for text in TEXTS[:2]:
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
         assert len(ids) > 3
-        assert ids == made(text, add_special_tokens=False)["input_ids"]
+        spaced = " " + text if in_bytes else text
+        assert ids == made(spaced, add_special_tokens=False)["input_ids"]
         words = tokenizer(text.split(), is_split_into_words=True, add_special_tokens=False)
         assert words["input_ids"] == ids
+
+
+@pytest.mark.parametrize(
+    ("family", "kind", "splitter"),
+    [
+        (family, kind, splitter)
+        for family, kinds in CLASSES.items()
+        for kind in kinds
+        for splitter in SPLITTERS
+        if splitter != "metaspace" or kind == "PreTrainedTokenizerFast"
+    ],
+)
+def test_words_that_come_alone_have_the_pieces_of_running_text(family, kind, splitter, tmp_path):
+    write_config(tmp_path, family)
+    made = byte_level(splitter)
+    made.save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer_config.json"
+    saved = json.loads(path.read_text())
+    saved.pop("tokenizer_class")
+    path.write_text(json.dumps(saved | ({} if kind is None else {"tokenizer_class": kind})))
+    original = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    tokenizer = load_tokenizer(str(tmp_path))
+    for text in SENTENCES:
+        words = text.split()
+        ((inputs, first),) = encode_words(tokenizer, [words], 400)
+        (running,) = encode_texts(tokenizer, [text], None, 400)
+        within = original(" " + text)["input_ids"]  # as the checkpoint reads words behind others
+        assert inputs["input_ids"] == running["input_ids"] == within
+        pieces = tokenizer.convert_ids_to_tokens(inputs["input_ids"])
+        assert all(pieces[position].startswith(("Ġ", "▁")) for position in first.values())
+        assert len(first) == len(words)
+    # What is saved for others reads texts in the same way, also when it is read here again.
+    save_tokenizer(tokenizer, tmp_path / "out", 40)
+    write_config(tmp_path / "out", family)
+    reads = getattr(transformers, class_to_load(tokenizer, tmp_path / "out"))
+    theirs, again = reads.from_pretrained(tmp_path / "out"), load_tokenizer(str(tmp_path / "out"))
+    for text in SENTENCES:
+        ids = tokenizer(text)["input_ids"]
+        assert theirs(text)["input_ids"] == ids == again(text)["input_ids"]
+    assert again.backend_tokenizer.to_str() == tokenizer.backend_tokenizer.to_str()
 
 
 def test_a_torn_sentencepiece_model_is_refused(bare):

@@ -1,6 +1,7 @@
 """Rewriters that are models: tiny random ones, which say nothing sensible but must be handled."""
 
 import json
+import shutil
 
 import pytest
 import sentencepiece
@@ -16,6 +17,7 @@ from transformers import (
 
 from tl.rewriting.choice import rewriter_of
 from tl.rewriting.filters import choose
+from tl.rewriting.seq2seq import Writer
 
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
 CPU = torch.device("cpu")
@@ -130,3 +132,23 @@ def test_an_encoder_cannot_rewrite(tmp_path):
     with pytest.raises(ValueError, match="cannot rewrite") as error:
         of("seq2seq", folder)
     assert "\n" not in str(error.value)
+
+
+def test_only_what_a_writer_must_begin_with_or_never_write_is_taken_from_its_checkpoint(
+    paraphraser, tmp_path
+):
+    folder = shutil.copytree(paraphraser, tmp_path / "t5")
+    path = folder / "generation_config.json"
+    wishes = {"temperature": 9.0, "repetition_penalty": 5.0, "min_length": 20, "num_beams": 4}
+    must = {"forced_bos_token_id": 7, "bad_words_ids": [[5]]}
+    plain = json.loads(path.read_text())
+    path.write_text(json.dumps(plain | wishes | must))
+    wishing = Writer(str(folder), CPU)
+    path.write_text(json.dumps(plain | must))
+    without = Writer(str(folder), CPU)
+    assert wishing.network.generation_config.forced_bos_token_id == 7
+    assert wishing.likeliest(TEXTS) == without.likeliest(TEXTS)
+    torch.manual_seed(0)
+    drawn = wishing.sampled(TEXTS[0], 3)
+    torch.manual_seed(0)
+    assert drawn == without.sampled(TEXTS[0], 3)

@@ -107,7 +107,7 @@ class Backbone(nn.Module):
         stacks: of an encoder-decoder: its encoder and its decoder.
 
     Raises:
-        ValueError: if it has no layers.
+        ValueError: if it has no layers, or no attention heads.
         AssertionError: unless every parameter lies in exactly one of the three parts; a tied one
             may show up in a higher part again.
     """
@@ -125,10 +125,10 @@ class Backbone(nn.Module):
         stacks: tuple[nn.Module, nn.Module] | None = None,
     ) -> None:
         super().__init__()
-        if not blocks:
-            raise ValueError(
-                "the config.json of this model gives it no layers; it needs one at least"
-            )
+        n_heads = [a.n_kv_heads for block in blocks for a in block.attentions().values()]
+        if min(n_heads, default=0) < 1:
+            missing = "attention no heads" if blocks else "it no layers"
+            raise ValueError(f"the model's config.json gives {missing}; it needs one at least")
         self.model = model
         self.kind = kind
         self.stem, self.blocks, self.top, self.norms = stem, blocks, top, norms

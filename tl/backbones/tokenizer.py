@@ -26,7 +26,10 @@ def _read_tokenizer(source: str, config: PretrainedConfig) -> PreTrainedTokenize
         return getattr(transformers, family.sentencepiece).from_pretrained(
             source, add_bos_token=True
         )
-    return AutoTokenizer.from_pretrained(source, config=config, trust_remote_code=False)
+    # Many classes ignore the space; see `space_words`.
+    return AutoTokenizer.from_pretrained(
+        source, config=config, trust_remote_code=False, add_prefix_space=True
+    )
 
 
 def space_words(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -38,34 +41,39 @@ def space_words(tokenizer: PreTrainedTokenizerFast) -> None:
     """
     backend = tokenizer.backend_tokenizer
     splitter = backend.pre_tokenizer
-    spaced = False  # what the tokenizer's class is told, which may make a splitter of its own
     if isinstance(splitter, pre_tokenizers.ByteLevel):
-        splitter.add_prefix_space = spaced = True
+        splitter.add_prefix_space = True
     elif isinstance(splitter, pre_tokenizers.Metaspace) and splitter.prepend_scheme == "never":
         splitter.prepend_scheme = "first"
-    elif isinstance(splitter, pre_tokenizers.Sequence):
-        state = json.loads(splitter.__getstate__())
-        in_bytes = [part for part in state["pretokenizers"] if part["type"] == "ByteLevel"]
-        if not in_bytes or state["pretokenizers"][0] == SPACE:
-            return
-        for part in in_bytes:  # here it would put a space before whatever was split off
-            part["add_prefix_space"] = False
-        state["pretokenizers"].insert(0, SPACE)
-        splitter = pre_tokenizers.Sequence([])
-        splitter.__setstate__(json.dumps(state).encode())
-        backend.pre_tokenizer = splitter
-    else:
+    parts = _parts(tokenizer)
+    in_bytes = [part for part in parts if part["type"] == "ByteLevel"]
+    if not in_bytes or parts[0] == SPACE:
         return
-    tokenizer.add_prefix_space = tokenizer.init_kwargs["add_prefix_space"] = spaced
+    for part in in_bytes:  # in a sequence it would put a space before whatever was split off
+        part["add_prefix_space"] = False
+    spaced = pre_tokenizers.Sequence([])
+    state = {"type": "Sequence", "pretokenizers": [SPACE, *parts]}
+    spaced.__setstate__(json.dumps(state).encode())
+    backend.pre_tokenizer = spaced
+    # A class that makes its splitter anew must not be asked for what goes wrong in a sequence.
+    tokenizer.add_prefix_space = tokenizer.init_kwargs["add_prefix_space"] = False
+
+
+def _parts(tokenizer: PreTrainedTokenizerFast) -> list[dict]:
+    """What a splitter that is a sequence consists of; nothing of another."""
+    splitter = tokenizer.backend_tokenizer.pre_tokenizer
+    if not isinstance(splitter, pre_tokenizers.Sequence):
+        return []
+    return json.loads(splitter.__getstate__())["pretokenizers"]
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path, max_length: int) -> None:
     """Write a tokenizer so that it reads texts as it does here, none longer than `max_length`."""
     tokenizer.model_max_length = max_length
     tokenizer.save_pretrained(folder)
-    if not isinstance(tokenizer.backend_tokenizer.pre_tokenizer, pre_tokenizers.Sequence):
+    if _parts(tokenizer)[:1] != [SPACE]:
         return
-    path = folder / "tokenizer_config.json"  # other classes make a splitter of their own
+    path = folder / "tokenizer_config.json"  # other classes would make a splitter of their own
     saved = json.loads(path.read_text(encoding="utf-8"))
     saved["tokenizer_class"] = "PreTrainedTokenizerFast"
     path.write_text(json.dumps(saved, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
