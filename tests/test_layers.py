@@ -9,7 +9,16 @@ ROOT = Path(__file__).parents[1]
 
 # From bottom to top. A name stands for a file, or for all files of a folder that have no row.
 LAYERS = [
-    ["tl.options", "tl.lock", "tl.json_files", "tl.seed", "tl.losses", "tl.metrics", "tl.device"],
+    ["tl.surrogates", "tl.out_of_memory", "tl.lock", "tl.templates"],
+    [
+        "tl.program",
+        "tl.options",
+        "tl.json_files",
+        "tl.seed",
+        "tl.losses",
+        "tl.metrics",
+        "tl.device",
+    ],
     ["tl.runs"],
     ["tl.offline", "tl.tables", "tl.rewriting.base", "tl.rewriting.keyboard"],
     ["tl.rewriting.words_en", "tl.rewriting.words_ru", "tl.rewriting.spans"],
@@ -67,7 +76,7 @@ LAYERS = [
 ]
 # What a folder may import of tl, where that is less than all that lies below it.
 ONLY = {
-    "analysis": ("tl.runs", "tl.metrics"),
+    "analysis": ("tl.program", "tl.runs", "tl.metrics"),
     "tl.strategies": (
         "tl.options",
         "tl.registry",
@@ -85,12 +94,14 @@ ONLY = {
         "tl.data",
         "tl.backbones.base",
         "tl.tasks",
+        "tl.templates",
     ),
     "tl.backbones": ("tl.attention", "tl.offline", "tl.registry", "tl.seed", "tl.backbones"),
-    "tl.data": ("tl.offline", "tl.seed", "tl.tables", "tl.data"),
+    "tl.data": ("tl.offline", "tl.program", "tl.seed", "tl.surrogates", "tl.tables", "tl.data"),
 }
 HEAVY = {"torch", "transformers", "datasets"}
 LIGHT = (
+    "tl.program",
     "tl.options",
     "tl.registry",
     "tl.config",

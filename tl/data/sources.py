@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from tl import offline
 from tl.data.conll import is_tag, read_conll, unify_tags
 from tl.data.files import read_csv, read_json
 from tl.data.records import SPLITS, Dataset, Record
@@ -44,7 +45,7 @@ def load(name: str, subset: str, stratify: tuple[str, ...], encoding: str = "utf
         from tl.data.newsroom import newsroom  # generates its texts: only for those who use it
 
         return newsroom(EMBEDDED[name], subset)
-    path = Path(name).expanduser()
+    path = offline.local_path(name)
     if name.strip() and path.exists():
         splits = _local_splits(path, encoding)
         warnings: list[str] = []
@@ -130,7 +131,7 @@ def _from_hub(name: str) -> tuple[Splits, list[str]]:
     """What the Hub has under a name that is nothing local."""
     near = difflib.get_close_matches(name.lower(), EMBEDDED, n=1)
     hint = f". Did you mean {near[0]!r}?" if near else ""
-    offline = f"embedded data sets ({', '.join(EMBEDDED)}) and local files work offline"
+    local = f"embedded data sets ({', '.join(EMBEDDED)}) and local files work offline"
     if Path(name).suffix.lower() in READERS or not HUB_ID.fullmatch(name):  # meant as a path
         raise ValueError(
             f"data {name!r} does not exist; give a file or directory that does, an embedded name "
@@ -143,7 +144,7 @@ def _from_hub(name: str) -> tuple[Splits, list[str]]:
     except ValueError as error:
         raise ValueError(
             f"data {name!r} is no embedded name, there is no such file or directory, and loading "
-            f"it from the Hub failed ({error}); {offline}{hint}"
+            f"it from the Hub failed ({error}); {local}{hint}"
         ) from error
 
 

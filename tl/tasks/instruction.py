@@ -18,6 +18,7 @@ from tl.options import option
 from tl.registry import TASKS, resolve
 from tl.tasks.base import Answers
 from tl.tasks.generating import Generating
+from tl.templates import names_in
 
 TEMPLATES = {
     "classification": "{text}\nLabel:",
@@ -89,7 +90,14 @@ class Instruction(Generating):
         return task.stratify(task.Options())
 
     def check(self) -> None:
-        """The task behind it has checked the data."""
+        """Raise ValueError for a template without its text; the inner task has checked the data."""
+        template = self.options.template
+        names = names_in(template) if template else ["text"]
+        if "text" not in names or not {*names} <= {"text", "pair"}:
+            raise ValueError(
+                f"--task.template {template!r} must have {{text}} and, of pairs, {{pair}}, and no "
+                "other name"
+            )
 
     def find_labels(self) -> list[str]:
         return self.inner.labels
