@@ -76,7 +76,7 @@ LAYERS = [
 ]
 # What a folder may import of tl, where that is less than all that lies below it.
 ONLY = {
-    "analysis": ("tl.program", "tl.runs", "tl.metrics"),
+    "analysis": ("tl.json_files", "tl.program", "tl.runs", "tl.metrics"),
     "tl.strategies": (
         "tl.options",
         "tl.registry",

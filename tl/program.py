@@ -117,7 +117,7 @@ class Outlet:
 
 
 def open_streams() -> None:
-    """Let both streams show every character, by its number if need be, and survive their readers."""
+    """Let both streams show every character, if need be by number, and outlive their readers."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if hasattr(stream, "reconfigure"):
