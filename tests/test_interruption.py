@@ -24,7 +24,6 @@ from running import (
 
 import eval
 import train
-from tl.checkpoint.__main__ import unfinished
 from tl.runs import Run
 
 ROOT = Path(__file__).parents[1]
@@ -167,10 +166,9 @@ def test_using_a_run_that_has_not_finished_says_so(finished, tmp_path, capsys):
     shutil.copytree(finished.path, copy.path)
     copy.result.unlink()
     assert eval.main([str(copy.path)]) == 0
-    assert "note: the run has not finished" in capsys.readouterr().err
-    assert unfinished(copy.path) == [
-        f"note: {copy.path} has not finished; these are the weights of its best epoch so far"
-    ]
-    assert unfinished(finished.path) == []
+    assert f"note: the run in {copy.path} has not finished" in capsys.readouterr().err
+    (note,) = copy.notes()
+    assert note.startswith(f"note: the run in {copy.path} has not finished; these are the weights")
+    assert finished.notes() == []
     assert eval.main([str(finished.path)]) == 0
     assert "not finished" not in capsys.readouterr().err

@@ -223,7 +223,7 @@ class Run:
         if made_by is not None:
             return (
                 f"{self.path} was made by {made_by}, not trained here: eval.py and "
-                "tl.checkpoint export work on it, but it has no result and cannot be resumed"
+                "python -m tl.checkpoint take it, but it has no result and cannot be resumed"
             )
         return (
             f"the run in {self.path} is not finished; go on with: "
@@ -287,7 +287,7 @@ def check_free(path: Path, *, overwrite: bool) -> Run:
         return run
     if (made_by := run.made_by()) is not None:
         raise ValueError(
-            f"{path} was made by {made_by}; eval.py and tl.checkpoint export work on it. To train "
+            f"{path} was made by {made_by}; eval.py and python -m tl.checkpoint take it. To train "
             "in its place, which removes it: the same command with --overwrite; beside it: another "
             "--seed or another --runs-dir"
         )

@@ -40,8 +40,11 @@ def load(
         ValueError: if something is missing, torn, or does not belong together.
     """
     config = replace(config_of(run), **changes)
-    if not (run.learned.is_file() or run.result.is_file()):
-        raise ValueError(f"{run.why_unfinished()}. There are no weights yet")
+    if not (run.learned.is_file() or run.result.is_file() or run.made_by()):
+        raise ValueError(
+            f"the run in {run.path} has not finished an epoch; go on with: python train.py "
+            f"--resume {run.path}"
+        )
     labels = read_metadata(run.learned)["labels"]
     if weights != "trained":
         plain = options_of(STRATEGIES, "full", "strategy")()

@@ -163,7 +163,7 @@ def fold(args: argparse.Namespace) -> str:
     folded = replace(config, strategy_options=options)
     start(run, folded.to_json(), source.read_env(), origin="folded")
     save_learned(run.learned, plain.model.learned(), plain.metadata())
-    return written(run)
+    return "\n".join([*source.notes(), written(run)])
 
 
 def written(run: Run) -> str:

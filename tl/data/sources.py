@@ -9,7 +9,7 @@ from tl import offline
 from tl.data.conll import is_tag, read_conll, unify_tags
 from tl.data.files import read_csv, read_json
 from tl.data.records import SPLITS, Dataset, Record
-from tl.data.splits import ALIASES, Splits, complete_splits, defects
+from tl.data.splits import ALIASES, Splits, complete_splits, defects, look_alikes
 
 EMBEDDED = {"newsroom": "en", "newsroom-ru": "ru"}  # name -> language
 
@@ -73,7 +73,17 @@ def _prepared(
         splits, conversions = unify_tags(splits)
     splits, cuts = complete_splits(splits, label)
     splits = {split: splits[split] for split in SPLITS if split in splits}
-    return splits, [*conversions, *cuts, *defects(splits, label)]
+    classes = look_alikes(_classes(splits, label))
+    return splits, [*conversions, *cuts, *defects(splits, label), *classes]
+
+
+def _classes(splits: Splits, label: str | None) -> set[str]:
+    """The names of classes: of texts by their label, of words by the types of their tags."""
+    every = [record for records in splits.values() for record in records]
+    if label is not None:
+        return {record[label] for record in every if isinstance(record.get(label), str)}
+    tags = (record.get("ner_tags") for record in every)
+    return {tag[2:] for some in tags if isinstance(some, list) for tag in some if is_tag(tag)}
 
 
 def load_file(path: Path, subset: str, encoding: str = "utf-8") -> list[Record]:
