@@ -146,6 +146,8 @@ def test_a_directory_without_a_configuration_is_no_run(tmp_path):
         (b"\xff", "is not UTF-8"),
         (b'{"task": 3}', "task must be a str, got 3"),
         (b'{"seed": true}', "seed must be a int, got True"),
+        (b'{"seed": "0"}', "seed must be a int, got '0'"),
+        (b'{"data": "\\ud800"}', "half a surrogate pair"),
         (b'{"seed": 1.5}', "seed must be a int, got 1.5"),
         (b'{"train_seconds": NaN}', "train_seconds must be a float, got nan"),
         (b'{"train_seconds": -1}', "train_seconds must be a float, got -1"),
@@ -250,7 +252,9 @@ def put(run, *names):
 
 
 def left_in(folder):
-    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_symlink() or not p.is_dir())
+    return sorted(
+        str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()
+    )
 
 
 OURS = ("result.json", "learned.safetensors", "metrics.jsonl", "timings.jsonl",

@@ -1,6 +1,7 @@
 """Tasks in text form: what is asked, what is learned, and how an answer is read."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -49,6 +50,14 @@ def test_the_loss_is_on_the_answer_alone():
         pad = batch.labels.shape[1] - len(whole)
         assert batch.labels[row].tolist() == labels + [IGNORED] * pad
     assert batch.n_targets == 4
+
+
+@pytest.mark.parametrize(
+    "template", ["none", "{pair}", "{text} {foo}", "{text} {", "{text!r}", "{text:d}", "{text.a}"]
+)
+def test_a_template_without_its_text_or_with_more_is_refused(template):
+    with pytest.raises(ValueError, match=f"template {re.escape(repr(template))}"):
+        task(LABELLED, Options(template=template))
 
 
 def test_a_long_text_is_cut_and_question_and_answer_stay():
