@@ -23,6 +23,9 @@ from tl.checkpoint.state import FORMAT, NAME, SEAL_BYTES, load_state, save_state
 from tl.command_line import parse
 from tl.config import Command
 from tl.data import sources
+from tl.data.conllu import load_conllu
+from tl.data.corpus import Options, documents
+from tl.data.corpus.labels import read_labels
 from tl.registry import TASKS, resolve
 from tl.runs import Run, write_arrays
 
@@ -32,7 +35,6 @@ MANY = 100_000  # in all
 # What reads a file.
 
 
-TOKENIZER = tiny_tokenizer()
 BATCH = 8
 
 
@@ -52,7 +54,7 @@ def as_data(task):
     def read(path):
         dataset = sources.load(str(path), task, of_task.stratify(options))
         assert len(dataset.fingerprint) == 16
-        made = of_task(options, dataset, TOKENIZER)
+        made = of_task(options, dataset, tiny_tokenizer(special=not of_task.generates))
         model = build.adapt(network(of_task.generates), config, made).eval()
         for split in dataset.splits:
             made.baselines(split)
@@ -69,6 +71,21 @@ def as_data(task):
         content_of(lambda folder: write_learned(folder, made.labels), "f")
 
     return read
+
+
+def as_articles(path):
+    for article in documents([path], Options()):
+        json.dumps(article, ensure_ascii=False).encode()
+
+
+def as_labels(path):
+    labels = read_labels(path, None, "utf-8")
+    json.dumps(labels.sentiment, ensure_ascii=False).encode()
+
+
+def as_trees(path):
+    for sentence in load_conllu(str(path), "utf-8").splits["test"]:
+        json.dumps(sentence, ensure_ascii=False).encode()
 
 
 def configuration(path):
@@ -137,6 +154,10 @@ def conll(records):
 
 
 TEXTS, TAGGED = sentiment_records(30), tagged_records(30)
+TREE = "# sent_id = a\n" + "".join(
+    f"{i}\t{word}\t_\t{upos}\t_\t_\t{head}\t_\t_\t_\n"
+    for i, word, upos, head in ((1, "anna", "PROPN", 2), (2, "sings", "VERB", 0))
+)
 SUMMARIES = [{"text": record["text"], "summary": record["label"]} for record in TEXTS]
 CONFIG = parse(["--task", "ner", "--strategy", "lora"])[0].to_json().encode()
 COMMAND = "python train.py --task ner --strategy lora --strategy.r 2 --seed 1"
@@ -187,6 +208,10 @@ LOADERS = {
     "tagged json": Loader("tags.json", json.dumps(TAGGED[:9]).encode(), as_data("ner")),
     "conll": Loader("tags.conll", conll(TAGGED), as_data("ner")),
     "summaries": Loader("sums.json", json.dumps(SUMMARIES[:9]).encode(), as_data("summarization")),
+    "articles": Loader("raw.jsonl", jsonl(TEXTS), as_articles),
+    "articles in csv": Loader("raw.csv", csv_file(TEXTS), as_articles),
+    "labels": Loader("labels.jsonl", jsonl(TEXTS), as_labels),
+    "trees": Loader("a.conllu", f"{TREE}\n{TREE}\n".encode(), as_trees),
     "configuration": Loader("config.json", CONFIG, configuration, foreign=OF_A_COMMAND),
     "resume": Loader("config.json", CONFIG, resumed, foreign=OF_A_COMMAND),
     "result": Loader("result.json", json.dumps(RESULT).encode(), result),

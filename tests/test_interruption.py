@@ -229,9 +229,9 @@ def test_several_evaluations_of_one_run_at_once_all_end_well(finished, tmp_path)
         children.append(child)
     assert [os.waitstatus_to_exitcode(os.waitpid(one, 0)[1]) for one in children] == [0, 0, 0]
     assert files(copy.path) == files(finished.path)
-    with np.load(copy.arrays("predictions", "test")) as one:
-        with np.load(finished.arrays("predictions", "test")) as other:
-            np.testing.assert_array_equal(one["logits"], other["logits"])
+    paths = [run.arrays("predictions", "test") for run in (copy, finished)]
+    one, other = (np.load(path)["logits"] for path in paths)
+    np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("content", ["{}", "[" * 100_000, "[]", '{"data_fingerprint": 3}'])
