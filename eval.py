@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tl import program
 from tl.dumps import DUMPS, add_options, refuse_foreign_options, write
 from tl.runs import WEIGHTS, Run, write_arrays
 
@@ -27,26 +28,27 @@ if TYPE_CHECKING:  # torch is imported where it is used, so that --help answers 
 
 
 def main(argv: list[str]) -> int:
-    """Run one command line; the answer is the exit code: 0, or 2 for bad input."""
-    try:
-        args, unread = parser().parse_known_args(argv)
-        if unread:
-            raise ValueError(f"unknown option {unread[0]}; `python eval.py --help` lists all")
-        refuse_contradictions(args)
-        if args.zero_shot:
-            ask_untrained(args)
-        elif args.of:
-            score_other_ability(args)
-        elif args.text:
-            label_texts(args)
-        else:
-            work_on_split(args)
-        return 0
-    except (ValueError, OSError, argparse.ArgumentError) as error:
-        print(f"eval.py: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    """Run one command line; the answer is the exit code: see `tl.program.run`."""
+    code, said = program.run("eval.py", work, argv)
+    print(said, end="", file=sys.stderr)
+    return code
+
+
+def work(argv: list[str]) -> int:
+    """Do the one of four things that is asked for."""
+    args, unread = parser().parse_known_args(argv)
+    if unread:
+        raise ValueError(f"unknown option {unread[0]}; `python eval.py --help` lists all")
+    refuse_contradictions(args)
+    if args.zero_shot:
+        ask_untrained(args)
+    elif args.of:
+        score_other_ability(args)
+    elif args.text:
+        label_texts(args)
+    else:
+        work_on_split(args)
+    return 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -168,8 +170,8 @@ def load_model(
 
     run = Run(Path(args.run))
     setup = trained.load(run, dataset, weights, **_device(args))
-    if weights == "trained" and not run.result.is_file():
-        say("the run has not finished; these are the weights of its best epoch so far")
+    if weights == "trained":
+        say(*run.notes())
     return setup
 
 
@@ -256,7 +258,7 @@ def choose_data(
         dataset = trained.load_other_data(config, args.data)
     else:
         dataset = load_data(config)
-        if dataset.fingerprint != run.read_env()["data_fingerprint"]:
+        if dataset.fingerprint != run.read_env("data_fingerprint")["data_fingerprint"]:
             say("the data have changed since the run")
     split = dataset.choose_split(args.split)
     name = split if args.data is None else f"{dataset.name}-{split}"

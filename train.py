@@ -3,40 +3,48 @@
 config -> data -> backbone -> strategy -> loop -> metrics -> run directory
 """
 
-import argparse
-import errno
 import json
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tl import runs
+from tl import program, runs
 from tl.command_line import help_text, parse
 from tl.config import Command, Config
 
 # What needs torch is imported where it is used, so that --help answers at once.
 
+SMALLER = (  # what to do when memory has run out
+    "Take a smaller --batch-size and as much more --accumulate (the result is that of the large "
+    "batch), --gradient-checkpointing, a smaller --task.max-length, or a strategy that learns "
+    "less; --dry-run tells what a step takes"
+)
+
 
 def main(argv: list[str]) -> int:
-    """Run one command line; the answer is the exit code: 0, 2 for bad input, 130 for Ctrl-C."""
-    try:
-        if {"-h", "--help"} & set(argv):
-            print(help_text(argv), end="")
-            return 0
-        config, command = parse(argv)
-        if command.dry_run:
-            show_plan(config, as_json=command.json)
-            return 0
-        return train(config, command)
-    except (ValueError, OSError, argparse.ArgumentError) as error:
-        print(f"train.py: error: {error}", file=sys.stderr)
-        if getattr(error, "errno", None) == errno.ENOSPC:
-            print("The disk is full; what was saved before is whole.", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped before training began; nothing to save", file=sys.stderr)
-        return 130
+    """Run one command line; the answer is the exit code: see `tl.program.run`."""
+    code, said = program.run(
+        "train.py",
+        work,
+        argv,
+        memory=SMALLER,
+        interrupted="\nstopped before training began; nothing to save\n",
+    )
+    print(said, end="", file=sys.stderr)
+    return code
+
+
+def work(argv: list[str]) -> int:
+    """Show help, a plan, or train."""
+    if {"-h", "--help"} & set(argv):
+        print(help_text(argv), end="")
+        return 0
+    config, command = parse(argv)
+    if command.dry_run:
+        show_plan(config, as_json=command.json)
+        return 0
+    return train(config, command)
 
 
 def show_plan(config: Config, *, as_json: bool) -> None:
@@ -52,6 +60,7 @@ def show_plan(config: Config, *, as_json: bool) -> None:
 def train(config: Config, command: Command) -> int:
     """Train in the run's directory, as the only process that writes there."""
     from tl.lock import only_writer
+    from tl.out_of_memory import MAY_BE, out_of_memory
 
     folder = command.resume or Path(command.runs_dir) / config.run_name
     run = runs.Run(Path(folder))
@@ -62,7 +71,15 @@ def train(config: Config, command: Command) -> int:
             runs.unfinished(run.path)
             if run.has_saved():
                 runs.check_arithmetic(run, config.run_name)
-        return train_in(run, config, command)
+        try:
+            return train_in(run, config, command)
+        except MAY_BE as error:
+            if out_of_memory(error) and run.has_saved():
+                report(
+                    "What was saved before is whole. Once there is more memory, go on with: "
+                    f"python train.py --resume {run.path}"
+                )
+            raise
 
 
 def train_in(run: runs.Run, config: Config, command: Command) -> int:

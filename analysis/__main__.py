@@ -3,6 +3,7 @@
 import sys
 
 from analysis.registry import ANALYSES, run, summary
+from tl import program
 
 
 def help_text() -> str:
@@ -13,15 +14,17 @@ def help_text() -> str:
 
 
 def main(argv: list[str]) -> int:
-    """Run one command line; the answer is the exit code: 0, or 2 for bad input."""
+    """Run one command line; the answer is the exit code: see `tl.program.run`."""
+    code, said = program.run("python -m analysis", work, argv)
+    print(said, end="", file=sys.stderr)
+    return code
+
+
+def work(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(help_text())
-        return 0
-    try:
+    else:
         run(argv[0], argv[1:])
-    except (ValueError, OSError) as error:
-        print(f"python -m analysis: error: {error}", file=sys.stderr)
-        return 2
     return 0
 
 

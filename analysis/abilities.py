@@ -1,7 +1,6 @@
 """Adapters of a causal model: what each is, what it taught, and what it did to another ability."""
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +8,8 @@ from pathlib import Path
 
 from analysis.finished import Finished, find, read
 from analysis.text import aligned, markdown_table
+from tl.json_files import is_number, read_known
+from tl.runs import Run
 
 # Options of strategies that say how large an adapter is, by the names that reports use.
 SHAPE = {"r": "rank", "alpha": "alpha", "size": "hidden size", "layers": "layers",
@@ -76,19 +77,30 @@ def compute(run: Finished) -> Adapter:
     own = result["scores_before"][split], result["scores"][split]
     found = [_ability("specialised", result["data_name"], result["metric"], *own)]
     for path in files:
-        other = json.loads(path.read_text(encoding="utf-8"))
+        other = read_evaluation(path)
         found.append(
             _ability("general", other["data"], other["metric"], other["before"], other["after"])
         )
-    config = json.loads((run.path / "config.json").read_text(encoding="utf-8"))
+    config = read_known(Run(run.path).config, {"strategy_options": dict})
     name = f"{result['strategy']} in {Path(result['model']).name}"
     shape = {
         shown: ",".join(map(str, value)) or "all" if isinstance(value, list) else str(value)
         for name, shown in SHAPE.items()
-        if (value := config["strategy_options"].get(name)) is not None
+        if (value := config.get("strategy_options", {}).get(name)) is not None
     }
     abilities = tuple(ability for some in found for ability in some)
     return Adapter(name, result["trainable_parameters"], shape, abilities)
+
+
+def read_evaluation(path: Path) -> dict:
+    """What `eval.py --of` wrote; ValueError if it is not complete."""
+    other = read_known(path, {"data": str, "metric": str, "before": dict, "after": dict})
+    if not {"data", "metric", "before", "after"} <= other.keys() or other["metric"] not in SCORES:
+        raise ValueError(f"{path} is not as eval.py --of wrote it; delete it, and score again")
+    for when in ("before", "after"):
+        if not all(is_number(other[when].get(name)) for name in SCORES[other["metric"]]):
+            raise ValueError(f"{path}: its scores {when} are no numbers; delete it, score again")
+    return other
 
 
 def _ability(what: str, data: str, metric: str, before: dict, after: dict) -> list[Ability]:

@@ -77,7 +77,12 @@ def find_finished(paths: list[Path]) -> list[Run]:
     """
     finished, unfinished = find(paths)
     for run in unfinished:
-        print(f"left out, not finished: {run.path}", file=sys.stderr)
+        try:
+            made_by = run.made_by()
+            why = "not finished" if made_by is None else f"no result, made by {made_by}"
+        except (ValueError, OSError) as error:  # a torn env.json
+            why = str(error)
+        print(f"left out, {why}: {run.path}", file=sys.stderr)
     if not finished:
         places = ", ".join(map(str, paths))
         raise ValueError(f"no finished run (config.json and result.json) in {places}")

@@ -110,4 +110,7 @@ def is_of(path: Path, stem: str, data: str, column: str | None) -> bool:
 
 def place(data: str) -> Path:
     """Where local data lie, however that was typed; of others, another path for each name."""
-    return Path(data).expanduser().resolve()
+    try:
+        return Path(data).expanduser().resolve()
+    except RuntimeError:  # `~name`, and there is no such user
+        return Path(data).resolve()

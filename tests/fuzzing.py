@@ -25,12 +25,17 @@ class Loader:
     name: str
     valid: bytes
     read: Callable[[Path], None]
+    foreign: tuple[str, ...] = ()  # names that a JSON object may be given, and has not
 
     def values(self):
         """Contents that were valid once."""
         changed = st.just(self.valid)
         if self.name.endswith(".json"):
             changed = st.one_of(changed, exchanged(json.loads(self.valid)))
+        if self.name.endswith(".jsonl"):
+            changed = st.one_of(changed, exchanged_line(self.valid))
+        if self.foreign:
+            changed = st.one_of(changed, extended(json.loads(self.valid), self.foreign))
         return st.builds(mutated, changed, st.lists(edits, max_size=4))
 
 
@@ -40,8 +45,11 @@ edits = st.tuples(
     st.floats(0, 1),
     st.one_of(st.sampled_from(PIECES), st.binary(max_size=6)),
 )
+# With halves of surrogate pairs, which JSON can spell: most of all texts have none.
+texts = st.one_of(st.text(max_size=5), st.text(st.characters(), max_size=5),
+                  st.sampled_from(["a\ud83d", "\ude00", "\0"]))  # fmt: skip
 json_values = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5),
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), texts,
               st.sampled_from(["ner", "full", "", "--", "../x", -1, 10**400, 1e300])),
     lambda inner: st.one_of(st.lists(inner, max_size=3),
                             st.dictionaries(st.text(max_size=5), inner, max_size=3)),
@@ -96,6 +104,37 @@ def exchanged(value):
     return st.builds(
         put, st.sampled_from(list(places(value))), json_values, st.sampled_from(["put", "drop"])
     )
+
+
+def exchanged_line(content):
+    """JSON lines, one of which has another value in it."""
+    lines = content.splitlines(keepends=True)
+    numbers = st.integers(0, min(len(lines), 9) - 1)
+
+    def put(number, line):
+        return b"".join([*lines[:number], line, b"\n", *lines[number + 1 :]])
+
+    return numbers.flatmap(
+        lambda number: st.builds(put, st.just(number), exchanged(json.loads(lines[number])))
+    )
+
+
+def extended(value, names):
+    """The text of a JSON object with one more key, in it or in one of the objects in it."""
+    objects = [at for at in places(value) if isinstance(inside(value, at), dict)]
+
+    def put(at, name, new):
+        whole = json.loads(json.dumps(value))
+        inside(whole, at)[name] = new
+        return json.dumps(whole).encode()
+
+    return st.builds(put, st.sampled_from(objects), st.sampled_from(names), json_values)
+
+
+def inside(value, at):
+    for key in at:
+        value = value[key]
+    return value
 
 
 def clear(error, path):

@@ -1,6 +1,7 @@
 """Runs in processes of their own, killed by SIGKILL at a known moment of what they do to files."""
 
 import os
+import re
 import signal
 from collections import Counter
 from pathlib import Path
@@ -28,7 +29,7 @@ class Moments:
         self.log, self.last, self.counts = log, last, Counter()
 
     def passes(self, what, path, half=b"", file=None):
-        moment = f"{what} {path.name}"
+        moment = f"{what} {plain_name(path)}"
         with self.log.open("a") as log:
             log.write(f"{moment}\n")
         if (moment, self.counts[moment]) == self.last:
@@ -37,6 +38,11 @@ class Moments:
                 file.flush()
             os.kill(os.getpid(), signal.SIGKILL)
         self.counts[moment] += 1
+
+
+def plain_name(path):
+    """`state.pt.partial` of `state.pt.4711-3.partial`, as each process calls its own."""
+    return re.sub(r"\.\d+-\d+\.partial$", ".partial", path.name)
 
 
 class Watched:

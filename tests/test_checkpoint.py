@@ -114,6 +114,24 @@ def test_a_file_with_torn_metadata_is_refused(tmp_path, learned):
         read_metadata(tmp_path / "f")
 
 
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        *(f'{{"labels": {labels}, "backbone": "b"}}' for labels in (
+            "5", "null", "[1, 2]", '{"a": 1}', '[["a"], ["b"]]', '["a", "a"]', '"ab"')),
+        '{"labels": [], "backbone": 5}',
+        "[" * 100_000,
+        '{"labels": ' + "[" * 100_000 + "]" * 100_000 + ', "backbone": "b"}',
+        '{"labels": [], "backbone": "b", "n": ' + "9" * 5000 + "}",
+    ],
+    ids=lambda text: text[:40],
+)  # fmt: skip
+def test_tampered_metadata_are_refused_with_the_name_of_the_file(metadata, tmp_path, learned):
+    save_file(learned, tmp_path / "f", {"tl": metadata})
+    with pytest.raises(ValueError, match=rf"^{tmp_path / 'f'}"):
+        read_metadata(tmp_path / "f")
+
+
 def test_a_fingerprint_tells_networks_apart():
     def network(seed, width=4, name="a"):
         torch.manual_seed(seed)

@@ -184,15 +184,101 @@ def test_a_torn_configuration_is_refused_by_name(content, tmp_path):
 
 def test_a_saved_option_out_of_its_interval_is_refused(tmp_path):
     config = replace(configured(*LORA), epochs=0)
-    with pytest.raises(argparse.ArgumentError, match=r"--epochs: must lie in \[1, inf\)"):
+    with pytest.raises(ValueError, match=r"config\.json: .*--epochs: must lie in \[1, inf\)"):
         parse(["--config", saved(tmp_path, config)])
 
 
-def test_a_saved_option_that_is_unknown_is_refused(tmp_path):
+COMMAND = [f.name for f in option_fields(Command)]
+UNKNOWN = [*COMMAND, "help", "epoch", "batch-size", "strategy.r", "--lr", ""]
+
+
+def written(tmp_path, *at, **changes):
+    """A saved configuration of LoRA with other values, at the top or in one of its objects."""
+    content = json.loads(configured(*LORA).to_json())
+    (content[at[0]] if at else content).update(changes)
     path = tmp_path / "config.json"
-    path.write_text(json.dumps(json.loads(configured(*LORA).to_json()) | {"epoch": 3}))
-    with pytest.raises(ValueError, match="unknown option --epoch"):
-        parse(["--config", str(path)])
+    path.write_text(json.dumps(content))
+    return str(path)
+
+
+@pytest.mark.parametrize("value", [None, True, [], {}, "x", 3], ids=str)
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_saved_key_that_is_no_option_of_a_run_is_refused(name, value, tmp_path):
+    path = written(tmp_path, **{name: value})
+    with pytest.raises(ValueError, match=rf"{name!r} is no option .*allowed: task, strategy, "):
+        parse(["--config", path])
+    with pytest.raises(ValueError, match=rf"{name!r} is no option "):
+        parse(["--resume", str(tmp_path)])
+
+
+@pytest.mark.parametrize("owner", ["strategy", "task"])
+@pytest.mark.parametrize("value", [None, [], {}, 3], ids=str)
+def test_a_key_that_is_no_option_of_the_strategy_or_the_task_is_refused(owner, value, tmp_path):
+    path = written(tmp_path, f"{owner}_options", resume=value)
+    with pytest.raises(ValueError, match=f"{owner}_options: 'resume' is no option .*allowed: "):
+        parse(["--config", path])
+
+
+@pytest.mark.parametrize("name", COMMAND)
+def test_where_an_option_of_a_command_belongs_is_said(name, tmp_path):
+    with pytest.raises(ValueError, match=f"type --{name.replace('_', '-')} on the command line"):
+        parse(["--config", written(tmp_path, **{name: None})])
+
+
+@pytest.mark.parametrize(
+    ("at", "name", "value", "kind"),
+    [
+        ("", "epochs", "3", "a whole number; got"),
+        ("", "epochs", 3.0, "a whole number"),
+        ("", "epochs", None, "a whole number"),
+        ("", "epochs", True, "a whole number"),
+        ("", "lr", "0.1", "a number, or null"),
+        ("", "lr", [0.1], "a number, or null"),
+        ("", "data", 3, "a text"),
+        ("", "data", ["a"], "a text"),
+        ("", "init", True, "one of 'pretrained', 'random'"),
+        ("", "gradient_checkpointing", "yes", "true or false"),
+        ("", "gradient_checkpointing", [], "true or false"),
+        ("strategy_options", "layers", 3, "a list; each of it a whole number"),
+        ("strategy_options", "layers", ["1"], "a list"),
+        ("strategy_options", "targets", ["a,b"], "a list; each of it a text"),
+        ("strategy_options", "targets", [], "a list"),
+        ("strategy_options", "r", None, "a whole number"),
+        ("task_options", "max_length", {}, "a whole number"),
+    ],
+)
+def test_a_saved_value_of_another_type_is_refused(at, name, value, kind, tmp_path):
+    path = written(tmp_path, *[at] * bool(at), **{name: value})
+    with pytest.raises(ValueError, match=rf"config\.json.*: {name} must be {kind}"):
+        parse(["--config", path])
+
+
+@pytest.mark.parametrize("value", ["a\ud800", "a\0b"])
+def test_what_is_no_text_is_refused_in_a_file_and_on_the_command_line(value, tmp_path):
+    with pytest.raises(ValueError, match=r"config\.json.*surrogate"):
+        parse(["--config", written(tmp_path, data=value)])
+    with pytest.raises(argparse.ArgumentError, match=r"argument --data: .*surrogate"):
+        parse([*LORA, "--data", value])
+
+
+def test_a_name_that_is_typed_empty_is_unknown_and_not_missing(tmp_path):
+    with pytest.raises(ValueError, match="unknown strategy ''"):
+        parse(["--task", "ner", "--strategy", ""])
+    with pytest.raises(ValueError, match="unknown task ''"):
+        parse(["--config", written(tmp_path), "--task", ""])
+
+
+@pytest.mark.parametrize("flag", ["--batch-size", "--accumulate", "--epochs", "--seed"])
+def test_a_number_that_no_machine_counts_to_is_refused(flag):
+    with pytest.raises(argparse.ArgumentError, match=f"{flag}: must (lie in|be) "):
+        parse([*LORA, flag, "9" * 25])
+
+
+def test_every_kept_run_has_a_configuration_that_is_read():
+    kept = sorted((ROOT / "runs").rglob("config.json"))
+    assert kept
+    for path in kept:
+        assert parse(["--config", str(path)])[0].run_name
 
 
 @pytest.mark.parametrize(

@@ -6,20 +6,28 @@ import io
 import json
 import shlex
 import tempfile
+from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+from adapted import config_of
 from fuzzing import Loader, fuzz
-from tiny import sentiment_records, tagged_records
+from tiny import sentiment_records, tagged_records, tiny_backbone, tiny_tokenizer
 
 from analysis import checked, curves, tables
+from tl import build
 from tl.checkpoint import load_learned, read_metadata, save_learned
 from tl.checkpoint.state import FORMAT, NAME, SEAL_BYTES, load_state, save_state
 from tl.command_line import parse
+from tl.config import Command
 from tl.data import sources
+from tl.data.conllu import load_conllu
+from tl.data.corpus import Options, documents
+from tl.data.corpus.labels import read_labels
 from tl.registry import TASKS, resolve
-from tl.runs import Run
+from tl.runs import Run, write_arrays
 
 FEW = 12
 MANY = 100_000  # in all
@@ -27,19 +35,64 @@ MANY = 100_000  # in all
 # What reads a file.
 
 
+BATCH = 8
+
+
+@cache
+def network(generates):
+    """A tiny random network; nothing learns here, so all files may share it."""
+    return tiny_backbone("bart" if generates else "bert", generates=generates)
+
+
 def as_data(task):
+    """Read data as a run does: records, a task, encoded examples, one pass, scores, a file."""
+    of_task, config = resolve(TASKS, task, "task"), config_of(task, "full")
+    options = config.task_options
+    if of_task.generates:
+        options = replace(options, max_summary=3)
+
     def read(path):
-        of_task = resolve(TASKS, task, "task")
-        options = of_task.Options()
         dataset = sources.load(str(path), task, of_task.stratify(options))
-        of_task(options, dataset, None)
         assert len(dataset.fingerprint) == 16
+        made = of_task(options, dataset, tiny_tokenizer(special=not of_task.generates))
+        model = build.adapt(network(of_task.generates), config, made).eval()
+        for split in dataset.splits:
+            made.baselines(split)
+            examples = made.examples(split)
+            made.notes(split, examples)
+            assert all(0 < len(example) <= options.max_length for example in examples)
+        some = examples[:BATCH]
+        with torch.no_grad():
+            loss, answers = made.answer(model, made.collate(some))
+        assert torch.isfinite(loss)
+        assert made.score(some, answers)
+        arrays = made.arrays(some, answers)
+        content_of(lambda folder: write_arrays(folder / "a.npz", arrays), "a.npz")
+        content_of(lambda folder: write_learned(folder, made.labels), "f")
 
     return read
 
 
+def as_articles(path):
+    for article in documents([path], Options()):
+        json.dumps(article, ensure_ascii=False).encode()
+
+
+def as_labels(path):
+    labels = read_labels(path, None, "utf-8")
+    json.dumps(labels.sentiment, ensure_ascii=False).encode()
+
+
+def as_trees(path):
+    for sentence in load_conllu(str(path), "utf-8").splits["test"]:
+        json.dumps(sentence, ensure_ascii=False).encode()
+
+
 def configuration(path):
-    config, _ = parse(["--config", str(path)])
+    """A configuration is what it says, and nothing but a configuration."""
+    config, command = parse(["--config", str(path)])
+    assert command == Command(config=str(path))
+    assert {*json.loads(path.read_text())} <= {*asdict(config)}
     assert config.run_name
     assert parse(shlex.split(config.command())[2:])[0].to_json() == config.to_json()
 
@@ -49,7 +102,8 @@ def accept(_):
 
 
 def resumed(path):
-    parse(["--resume", str(path.parent)])
+    _, command = parse(["--resume", str(path.parent)])
+    assert command == Command(resume=str(path.parent))
 
 
 def result(path):
@@ -100,9 +154,14 @@ def conll(records):
 
 
 TEXTS, TAGGED = sentiment_records(30), tagged_records(30)
+TREE = "# sent_id = a\n" + "".join(
+    f"{i}\t{word}\t_\t{upos}\t_\t_\t{head}\t_\t_\t_\n"
+    for i, word, upos, head in ((1, "anna", "PROPN", 2), (2, "sings", "VERB", 0))
+)
 SUMMARIES = [{"text": record["text"], "summary": record["label"]} for record in TEXTS]
 CONFIG = parse(["--task", "ner", "--strategy", "lora"])[0].to_json().encode()
 COMMAND = "python train.py --task ner --strategy lora --strategy.r 2 --seed 1"
+OF_A_COMMAND = (*asdict(Command()), "help")
 SCORES = {"validation": {"f1": 0.5, "precision": 0.5, "recall": 1.0}}
 RESULT = {
     "status": "finished", "command": COMMAND, "task": "ner", "data": "newsroom",
@@ -134,9 +193,9 @@ def content_of(write, name):
         return (Path(folder) / name).read_bytes()
 
 
-def write_learned(folder):
+def write_learned(folder, labels=("ж", "b")):
     tensors = {"A": torch.ones(2, 3), "b": torch.ones(4)}
-    save_learned(folder / "f", tensors, {"labels": ["ж", "b"], "backbone": "b0"})
+    save_learned(folder / "f", tensors, {"labels": [*labels], "backbone": "b0"})
 
 
 STATE_FILE = content_of(lambda folder: save_state(Run(folder), STATE), "checkpoint/state.pt")
@@ -149,8 +208,12 @@ LOADERS = {
     "tagged json": Loader("tags.json", json.dumps(TAGGED[:9]).encode(), as_data("ner")),
     "conll": Loader("tags.conll", conll(TAGGED), as_data("ner")),
     "summaries": Loader("sums.json", json.dumps(SUMMARIES[:9]).encode(), as_data("summarization")),
-    "configuration": Loader("config.json", CONFIG, configuration),
-    "resume": Loader("config.json", CONFIG, resumed),
+    "articles": Loader("raw.jsonl", jsonl(TEXTS), as_articles),
+    "articles in csv": Loader("raw.csv", csv_file(TEXTS), as_articles),
+    "labels": Loader("labels.jsonl", jsonl(TEXTS), as_labels),
+    "trees": Loader("a.conllu", f"{TREE}\n{TREE}\n".encode(), as_trees),
+    "configuration": Loader("config.json", CONFIG, configuration, foreign=OF_A_COMMAND),
+    "resume": Loader("config.json", CONFIG, resumed, foreign=OF_A_COMMAND),
     "result": Loader("result.json", json.dumps(RESULT).encode(), result),
     "environment": Loader("env.json", json.dumps(ENV).encode(), result),
     "result, for curves": Loader("result.json", json.dumps(RESULT).encode(), drawn),

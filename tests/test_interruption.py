@@ -1,5 +1,6 @@
 """Runs that are stopped, and directories that are in the way: nothing saved is ever lost."""
 
+import json
 import os
 import shutil
 import signal
@@ -7,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from killing import left
 from running import (
     FULL,
     equal_bits,
@@ -24,7 +27,7 @@ from running import (
 
 import eval
 import train
-from tl.checkpoint.__main__ import unfinished
+from tl.command_line import parse
 from tl.runs import Run
 
 ROOT = Path(__file__).parents[1]
@@ -167,10 +170,74 @@ def test_using_a_run_that_has_not_finished_says_so(finished, tmp_path, capsys):
     shutil.copytree(finished.path, copy.path)
     copy.result.unlink()
     assert eval.main([str(copy.path)]) == 0
-    assert "note: the run has not finished" in capsys.readouterr().err
-    assert unfinished(copy.path) == [
-        f"note: {copy.path} has not finished; these are the weights of its best epoch so far"
-    ]
-    assert unfinished(finished.path) == []
+    assert f"note: the run in {copy.path} has not finished" in capsys.readouterr().err
+    (note,) = copy.notes()
+    assert note.startswith(f"note: the run in {copy.path} has not finished; these are the weights")
+    assert finished.notes() == []
     assert eval.main([str(finished.path)]) == 0
     assert "not finished" not in capsys.readouterr().err
+
+
+# What is not a run's stays.
+
+
+def test_overwriting_leaves_what_the_user_put_beside_a_run_and_behind_a_link(
+    finished, basic, tmp_path, capsys
+):
+    words = [*basic, *FULL, "--runs-dir", str(tmp_path / "runs")]
+    run = Run(tmp_path / "runs" / parse([*basic, *FULL])[0].run_name)
+    shutil.copytree(finished.path, run.path)
+    elsewhere = tmp_path / "elsewhere"
+    run.figures.rename(elsewhere)
+    run.figures.symlink_to(elsewhere)
+    run.checkpoint.parent.joinpath("mine.pt").touch()
+    (run.path / "NOTES.txt").write_text("mine")
+    before = files(elsewhere)
+    assert train.main([*words, "--overwrite"]) == 0
+    assert (run.path / "NOTES.txt").read_text() == "mine"
+    assert (run.checkpoint.parent / "mine.pt").exists()
+    assert files(elsewhere) == before
+    assert not run.figures.is_symlink()
+    assert left(run) == left(finished)
+
+
+def test_no_configuration_leads_to_a_directory_of_somebody_elses(finished, tmp_path, capsys):
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "config.json").write_text('{"model_type": "bert"}')
+    (victim / "model.safetensors").write_text("weights")
+    asked = json.loads(finished.config.read_text()) | {"resume": str(victim)}
+    (tmp_path / "k.json").write_text(json.dumps(asked))
+    refused(["--config", str(tmp_path / "k.json")], capsys, "'resume' is no option", "--resume")
+    refused(["--resume", str(victim)], capsys, "'model_type' is no option")
+    (victim / "config.json").write_bytes(finished.config.read_bytes())
+    refused(["--resume", str(victim)], capsys, "it has no env.json")
+    assert files(victim) == ["config.json", "model.safetensors"]
+
+
+def test_several_evaluations_of_one_run_at_once_all_end_well(finished, tmp_path):
+    copy = Run(shutil.copytree(finished.path, tmp_path / "run"))
+    children = []
+    for _ in range(3):
+        child = os.fork()
+        if child == 0:
+            code = 70
+            try:
+                code = max(eval.main([str(copy.path)]) for _ in range(2))
+            finally:
+                os._exit(code)
+        children.append(child)
+    assert [os.waitstatus_to_exitcode(os.waitpid(one, 0)[1]) for one in children] == [0, 0, 0]
+    assert files(copy.path) == files(finished.path)
+    paths = [run.arrays("predictions", "test") for run in (copy, finished)]
+    one, other = (np.load(path)["logits"] for path in paths)
+    np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("content", ["{}", "[" * 100_000, "[]", '{"data_fingerprint": 3}'])
+def test_a_run_whose_environment_was_changed_is_refused_by_its_name(
+    content, finished, tmp_path, capsys
+):
+    copy = Run(shutil.copytree(finished.path, tmp_path / "run"))
+    copy.env.write_text(content)
+    refused_by(eval.main, [str(copy.path)], capsys, str(copy.env))

@@ -101,7 +101,7 @@ class Chance:
         """Return at that moment, or when the process has ended."""
         deadline = None
         delay = self.random.uniform(0, self.seconds)
-        pattern = self.random.choice(["state.pt.partial", None, None])
+        pattern = self.random.choice(["state.pt.*.partial", None, None])
         while process.poll() is None:
             (run,) = [lock.parent for lock in folder.glob("*/*/lock")] or [None]
             if run is None or not (run / "config.json").exists():
@@ -110,7 +110,7 @@ class Chance:
             deadline = deadline or time.monotonic() + delay
             if time.monotonic() >= deadline:
                 while pattern and process.poll() is None:
-                    if (run / "checkpoint" / pattern).exists():
+                    if any((run / "checkpoint").glob(pattern)):
                         return
                 return
 
@@ -138,7 +138,7 @@ def test_processes_killed_at_25_moments_by_chance(name, words_of, whole, tmp_pat
         errors = process.communicate()[1].decode()
         assert process.returncode in (0, KILLED), errors
         n_killed += process.returncode == KILLED
-        n_torn += any(runs.rglob("state.pt.partial"))
+        n_torn += any(runs.rglob("state.pt.*.partial"))
         if any(runs.rglob("result.json")):
             run = only_run(runs)
             run.lock.unlink(missing_ok=True)

@@ -9,10 +9,11 @@ ROOT = Path(__file__).parents[1]
 
 # From bottom to top. A name stands for a file, or for all files of a folder that have no row.
 LAYERS = [
+    ["tl.surrogates", "tl.out_of_memory", "tl.lock", "tl.templates"],
     [
+        "tl.program",
         "tl.options",
         "tl.bars",
-        "tl.lock",
         "tl.json_files",
         "tl.seed",
         "tl.losses",
@@ -77,7 +78,7 @@ LAYERS = [
 ]
 # What a folder may import of tl, where that is less than all that lies below it.
 ONLY = {
-    "analysis": ("tl.runs", "tl.metrics", "tl.bars"),
+    "analysis": ("tl.bars", "tl.json_files", "tl.program", "tl.runs", "tl.metrics"),
     "tl.strategies": (
         "tl.options",
         "tl.registry",
@@ -95,6 +96,7 @@ ONLY = {
         "tl.data",
         "tl.backbones.base",
         "tl.tasks",
+        "tl.templates",
     ),
     "tl.backbones": (
         "tl.attention",
@@ -104,10 +106,19 @@ ONLY = {
         "tl.seed",
         "tl.backbones",
     ),
-    "tl.data": ("tl.bars", "tl.offline", "tl.seed", "tl.tables", "tl.data"),
+    "tl.data": (
+        "tl.bars",
+        "tl.offline",
+        "tl.program",
+        "tl.seed",
+        "tl.surrogates",
+        "tl.tables",
+        "tl.data",
+    ),
 }
 HEAVY = {"torch", "transformers", "datasets"}
 LIGHT = (
+    "tl.program",
     "tl.options",
     "tl.registry",
     "tl.config",

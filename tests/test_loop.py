@@ -437,7 +437,7 @@ ALL_FAMILIES = [
     "encoder-decoder",
 ]
 STORED = [
-    *((v, "bert", "ner") for v in VARIANTS if v != "dora"),
+    *((v, "bert", "ner") for v in VARIANTS),
     *(("lora all", family, "ner") for family in ALL_FAMILIES),
     *(("lora all", family, "summarization") for family in SUMMARIZING),
 ]

@@ -126,6 +126,12 @@ def test_pairs_have_a_place_of_their_own(which, request):
         ("{text} {label}", "likelihood", True, "must have {text}, {label}, {pair}"),
         ("{label}", "similarity", True, "similarity compares one text with a label"),
         ("{text} {label} {author}", "cloze", False, "must have {text}, {label}"),
+        ("{label} {", "similarity", False, "template '{label} {': Single '{' encountered"),
+        ("{label} }", "similarity", False, "a brace that is meant as one is written twice"),
+        ("{label!r}", "similarity", False, "braces hold a name and nothing else"),
+        ("{label:>999999999999}", "similarity", False, "braces hold a name and nothing else"),
+        ("{text.a} {label}", "cloze", False, "braces hold a name and nothing else"),
+        ("{} {label}", "cloze", False, "braces hold a name and nothing else"),
     ],
 )
 def test_a_template_without_its_places_is_refused(template, method, paired, part):

@@ -107,6 +107,7 @@ def adapt(backbone: Backbone, config: Config, task: Task) -> AdaptedModel:
     adaptor = strategy(config.strategy_options)
     adaptor.check(backbone)
     task.prepare(backbone)
+    check_length(config, backbone.n_positions, adaptor.n_virtual)
     pretrained = frozenset(backbone.parameters()) - backbone.new
     with seed.stream(config.seed, "init/strategy"):
         adaptor.attach(backbone)
@@ -115,7 +116,6 @@ def adapt(backbone: Backbone, config: Config, task: Task) -> AdaptedModel:
     check_dropout(config, backbone)
     for parameter in backbone.new:
         parameter.requires_grad_(True)
-    check_length(config, backbone.n_positions, adaptor.n_virtual)
     with seed.stream(config.seed, "init/head"):
         heads = task.heads(lambda n_out, pool: adaptor.head(backbone.hidden_size, n_out, pool))
     model = AdaptedModel(backbone, adaptor, heads, pretrained)

@@ -2,13 +2,15 @@
 
 import argparse
 import difflib
+import json
 import re
-from dataclasses import replace
+import typing
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 
 from tl.config import Command, Config
 from tl.json_files import read_object
-from tl.options import add_options, collect, flag_of
+from tl.options import add_options, collect, described, fits, flag_of, option_fields
 from tl.registry import STRATEGIES, TASKS, options_of, summary, target
 
 
@@ -62,15 +64,45 @@ def read_saved(path: Path, advice: str) -> dict:
     """Read a config.json; `advice` is said where there is none.
 
     Raises:
-        ValueError: if there is none, or it is not one JSON object.
+        ValueError: if there is none, or it is not one JSON object, or holds anything but options of
+            a run, each of its own type.
     """
     if not path.is_file():
         raise ValueError(f"there is no file {path}; {advice}")
     saved = read_object(path)
-    for name in ("strategy_options", "task_options"):
-        if not isinstance(saved.get(name) or {}, dict):
-            raise ValueError(f"{path}: {name} must hold one JSON object")
+    check_saved(saved, Config, str(path))
+    for prefix, table in (("strategy", STRATEGIES), ("task", TASKS)):
+        owned = saved.get(f"{prefix}_options")
+        if not isinstance(owned, dict | None):
+            raise ValueError(f"{path}: {prefix}_options must hold one JSON object")
+        if owned:
+            own = options_of(table, str(saved.get(prefix, "")), prefix)
+            check_saved(owned, own, f"{path}: {prefix}_options")
     return saved
+
+
+def check_saved(saved: dict, options: type, place: str) -> None:
+    """Raise ValueError unless all keys are fields of some options, and values are of their types.
+
+    A configuration says what a run computes. Where it is written, what is replaced there and
+    whatever else a command does is typed, never read from a file that somebody may have sent.
+    """
+    known, hints = {f.name: f.default for f in fields(options)}, typing.get_type_hints(options)
+    of_command = {f.name for f in option_fields(Command)}
+    for name, value in saved.items():
+        if name not in known:
+            hint = f" (type {flag_of(name)} on the command line)" if name in of_command else ""
+            raise ValueError(
+                f"{place}: {name!r} is no option that a configuration can hold{hint}; allowed: "
+                f"{', '.join(known) or 'none'}"
+            )
+        # What the strategy and the task own has a check of its own; their names are looked up.
+        if hints[name] is object or known[name] is MISSING:
+            continue
+        if not fits(value, hints[name]) or (value == [] and known[name]):
+            raise ValueError(
+                f"{place}: {name} must be {described(hints[name])}; got {json.dumps(value)[:50]}"
+            )
 
 
 def _words(options: dict, prefix: str = "") -> list[str]:
@@ -145,14 +177,14 @@ def parse(argv: list[str]) -> tuple[Config, Command]:
         saved = read_saved(path, "--config takes a run directory or its config.json")
     words = _saved_words(saved, choice)
     for what, table in (("task", TASKS), ("strategy", STRATEGIES)):
-        name = str(getattr(choice, what) or saved.get(what) or "")
-        if not name:
-            words = [word.partition("=")[0] for word in argv if word.startswith("--")]
-            near = difflib.get_close_matches(f"--{what}", words, n=1, cutoff=0.7)
+        name = saved.get(what) if getattr(choice, what) is None else getattr(choice, what)
+        if name is None:
+            flags = [word.partition("=")[0] for word in argv if word.startswith("--")]
+            near = difflib.get_close_matches(f"--{what}", flags, n=1, cutoff=0.7)
             hint = f" Did you mean it by {near[0]}?" if near else ""
             raise ValueError(f"--{what} is missing.{hint} Known: {', '.join(table)}")
-        target(table, name, what)
-        setattr(choice, what, name)
+        target(table, str(name), what)
+        setattr(choice, what, str(name))
     parser = _parser(choice)
     typed, unread = parser.parse_known_args(argv)
     _refuse_unknown(unread, parser)
@@ -160,9 +192,18 @@ def parse(argv: list[str]) -> tuple[Config, Command]:
         config, _ = parse(["--config", str(path)])
         _refuse_changes(typed, config)
         return config, collect(typed, Command)
-    args, unread = parser.parse_known_args([*words, *argv])
-    _refuse_unknown(unread, parser)
-    return _configuration(args), collect(args, Command)
+    if saved:
+        _check_values(parser, words, path)
+    args, _ = parser.parse_known_args([*words, *argv])
+    return _configuration(args), collect(typed, Command)
+
+
+def _check_values(parser: argparse.ArgumentParser, words: list[str], path: Path) -> None:
+    """Raise ValueError, with the name of the file, for a saved value that an option refuses."""
+    try:
+        parser.parse_known_args(words)
+    except argparse.ArgumentError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _refuse_changes(typed: argparse.Namespace, config: Config) -> None:

@@ -43,10 +43,10 @@ class Config:
         interval="[1, inf)", group=WHAT,
     )  # fmt: skip
     epochs: int = option(5, "passes over the training split", interval="[1, inf)", group=HOW)
-    batch_size: int = option(32, "examples per batch", interval="[1, inf)", group=HOW)
+    batch_size: int = option(32, "examples per batch", interval="[1, 1e6]", group=HOW)
     accumulate: int = option(
         1, "batches per optimizer step; k of b examples equal one of k·b",
-        interval="[1, inf)", group=HOW,
+        interval="[1, 1e6]", group=HOW,
     )  # fmt: skip
     lr: float | None = option(
         None, "peak learning rate (default: the strategy's own)", interval="(0, inf)", group=HOW

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from tl.surrogates import refuse_surrogates
+
 
 def is_number(value: object) -> bool:
     """Whether a value of JSON is a number that fits a float; nan is none."""
@@ -17,6 +19,7 @@ def parsed(text: str, place: str) -> dict:
         raise ValueError(f"{place} is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise ValueError(f"{place} must hold one JSON object, got a {type(value).__name__}")
+    refuse_surrogates(value, place)
     return value
 
 
@@ -47,7 +50,7 @@ def read_known(path: Path, kinds: dict[str, type]) -> dict:
         else:
             known = isinstance(value, kind)
         if not known:
-            raise ValueError(f"{path}: {name} must be a {kind.__name__}, got {str(value)[:50]}")
+            raise ValueError(f"{path}: {name} must be a {kind.__name__}, got {repr(value)[:50]}")
     return found
 
 

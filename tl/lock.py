@@ -1,15 +1,31 @@
 """One writer for a run directory: a lock that names its holder, and dies with it."""
 
-import fcntl
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
-# POSIX only, like `tl.device`: Windows has no flock (its Linux subsystem has).
+try:  # POSIX only, like `tl.device`: Windows has no flock (its Linux subsystem has).
+    import fcntl
+except ImportError:
+    fcntl = None  # `tl.program` says so
+
+
+def hold(file: BinaryIO) -> bool:
+    """Lock an open file for as long as it stays open; False if another process holds it.
+
+    Where the file system has no locks, nobody is kept out.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 @contextmanager
@@ -49,6 +65,8 @@ def only_writer(directory: Path, lock: Path) -> Iterator[None]:
 
 
 def _acquire(directory: Path, lock: Path) -> TextIO:
+    if lock.is_symlink():
+        raise ValueError(f"{lock} is a symbolic link, which would be written through; remove it")
     while True:
         try:
             file = lock.open("a+", encoding="utf-8")

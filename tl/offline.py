@@ -1,9 +1,10 @@
-"""The Hub, where there is none: asked once, instead of half a minute of retries."""
+"""What lies on this machine; and the Hub, where there is none: asked once, without retries."""
 
 import functools
 import socket
 import urllib.parse
 import urllib.request
+from pathlib import Path
 
 from huggingface_hub import constants
 
@@ -22,3 +23,11 @@ def prefer_cache_if_unreachable() -> None:
         socket.create_connection((address.hostname, address.port or 443), timeout=5).close()
     except OSError:
         constants.HF_HUB_OFFLINE = True  # what the environment variable of that name would do
+
+
+def local_path(name: str) -> Path:
+    """The path that a name would be, with the home directory of a user for `~` and `~user`."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # there is no such user, so nothing is there
+        return Path(name)

@@ -6,6 +6,10 @@ import types
 import typing
 from dataclasses import MISSING, Field, field, fields
 
+from tl.surrogates import SURROGATE
+
+LARGEST = 2**63 - 1  # of whole numbers: what sizes and counts are held in
+
 
 def option(default: object, help: str, *, interval: str = "", group: str = "") -> typing.Any:
     """Declare a dataclass field that is also a command-line option.
@@ -52,8 +56,15 @@ def _one(text: str, kind: type, interval: str) -> object:
     except ValueError:
         what = {int: "a whole number", float: "a number"}[kind]
         raise argparse.ArgumentTypeError(f"{text!r} is not {what}") from None
-    finite = not isinstance(value, float) or math.isfinite(value)
-    if not finite or (interval and not inside(value, interval)):
+    if kind is str:
+        if SURROGATE.search(value) or "\0" in value:
+            raise argparse.ArgumentTypeError(
+                f"{value!a} holds a null byte or half a surrogate pair, which are no text"
+            )
+        return value
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise argparse.ArgumentTypeError(f"must be {LARGEST} at most, got {text[:50]}")
+    if not math.isfinite(value) or (interval and not inside(value, interval)):
         raise argparse.ArgumentTypeError(f"must lie in {interval or '(-inf, inf)'}, got {text}")
     return value
 
@@ -64,6 +75,32 @@ def _reader(hint: object, interval: str) -> typing.Callable[[str], object]:
         kind = typing.get_args(hint)[0]
         return lambda text: tuple(_one(part.strip(), kind, interval) for part in text.split(","))
     return lambda text: _one(text, hint, interval)
+
+
+def described(hint: object) -> str:
+    """What JSON must hold for an option of this type, in words."""
+    if isinstance(hint, types.UnionType):
+        return f"{described(_plain(hint))}, or null"
+    if typing.get_origin(hint) is tuple:
+        return f"a list; each of it {described(typing.get_args(hint)[0])}"
+    if typing.get_origin(hint) is typing.Literal:
+        return f"one of {', '.join(map(repr, typing.get_args(hint)))}"
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[hint]
+
+
+def fits(value: object, hint: object) -> bool:
+    """Whether a value of JSON is of an option's type."""
+    if isinstance(hint, types.UnionType):
+        return value is None or fits(value, _plain(hint))
+    if typing.get_origin(hint) is tuple:
+        part = typing.get_args(hint)[0]
+        # A comma would make two of one: so are lists typed.
+        return isinstance(value, list) and all(fits(v, part) and "," not in str(v) for v in value)
+    if typing.get_origin(hint) is typing.Literal:
+        return isinstance(value, str) and value in typing.get_args(hint)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is hint
 
 
 def _describe(f: Field) -> str:

@@ -18,9 +18,10 @@ def plan(config: Config) -> dict[str, object]:
     """
     setup = build.sketch(config, build.load_data(config))
     length = config.task_options.max_length
-    batch = setup.task.collate([setup.task.blank(length)] * config.batch_size)
+    size = min(config.batch_size, len(setup.task.dataset.splits["train"]))
+    batch = setup.task.collate([setup.task.blank(length)] * size)
     return counts(setup) | {
-        "batch": [config.batch_size, length],
+        "batch": [size, length],
         "precision": str(setup.dtype).removeprefix("torch."),
         "memory_mib": ledger.predicted(setup, batch),
         "exports": exports(setup),

@@ -1,14 +1,14 @@
 """Run directories, written and read. Analysis reads them too, so there is no torch here."""
 
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
 import shlex
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 
 from tl.json_files import is_number, read_known, read_objects
+from tl.lock import hold
 
 PARTIAL = ".partial"  # how the name of a file ends that is not complete yet
 # Raised whenever the same options would compute other numbers: a run does not go on in another one.
@@ -31,6 +32,31 @@ WEIGHTS: dict[Weights, str] = {
     "random": "drawn anew, for a model of the same form",
 }
 
+# How a run directory came about, as its env.json says: only what was trained can be resumed.
+Origin = Literal["trained", "folded", "imported"]
+MAKERS: dict[Origin, str] = {
+    "folded": "python -m tl.checkpoint fold",
+    "imported": "python -m tl.checkpoint import",
+}
+
+# All that this program writes into a run directory beside config.json, env.json and the lock, in
+# the order in which it is cleared: what says that a run is finished, or can go on, goes first.
+ARRAYS = (
+    *("predictions", "hidden", "attention", "forgetting", "source", "rewrites", "words", "texts"),
+)
+PAGES = (  # how the names of what an analysis writes begin
+    *("attention", "calibration", "curves", "forgetting", "layers", "probing", "projection"),
+    *("robustness", "similarity"),
+)
+WRITTEN = (
+    *("result.json", "checkpoint/state.pt", "checkpoint/previous.pt", "learned.safetensors"),
+    *("metrics.jsonl", "timings.jsonl", "events.out.tfevents.*"),
+    *("figures/curves.png", "figures/layers.png", "evaluations/*.json"),
+    *(f"{kind}/*.npz" for kind in ARRAYS),
+    *(f"analysis/{page}*.{form}" for page in PAGES for form in ("png", "json", "csv", "html")),
+)
+FOLDERS = ("checkpoint", "figures", "evaluations", "analysis", *ARRAYS)
+
 RESULT = {  # what is read again of a result.json, and its kind
     **dict.fromkeys(("command", "task", "data", "data_name", "data_fingerprint"), str),
     **dict.fromkeys(("strategy", "metric"), str),
@@ -44,9 +70,29 @@ RESULT = {  # what is read again of a result.json, and its kind
 }
 
 
+_numbers = itertools.count()
+
+
+def _open_partial(path: Path) -> tuple[Path, BinaryIO]:
+    """A new file beside `path`, which no other process or call writes to.
+
+    It is locked while it is open: `remove_partial` so knows it from what a killed process left.
+    """
+    while True:
+        name = f"{path.name}.{os.getpid()}-{next(_numbers)}{PARTIAL}"
+        temporary = path.with_name(name)
+        with suppress(FileExistsError):  # of a process with our number, on another machine or dead
+            file = temporary.open("xb")
+            if hold(file) and temporary.exists():
+                return temporary, file
+            file.close()  # it was taken for a dead one's before we had locked it
+
+
 @contextmanager
 def replacing(path: Path, keep: Path | None = None) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` once it is complete; until then `path` is as it was.
+
+    Several processes may write one file at once: the last to end has it, and all of it.
 
     Args:
         path: where to write.
@@ -56,15 +102,15 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[BinaryIO]:
         OSError: the disk is full or the directory not writable; nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + PARTIAL)
+    temporary, opened = _open_partial(path)
     try:
-        with temporary.open("wb") as file:
+        with opened as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if keep is not None and path.exists():
-            path.replace(keep)
-        temporary.replace(path)
+            if keep is not None and path.exists():
+                path.replace(keep)
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -157,9 +203,51 @@ class Run:
         if not self.config.is_file():
             raise ValueError(f"{self.path} is no run directory: it has no config.json")
 
-    def read_env(self) -> dict:
-        """Where the run was made; ValueError if that cannot be read."""
-        return read_known(self.env, {"device": str, "data_fingerprint": str})
+    def read_env(self, *needed: str) -> dict:
+        """Where the run was made; ValueError if that, or a value that is needed, cannot be read."""
+        found = read_known(self.env, {"device": str, "data_fingerprint": str, "origin": str})
+        for name in needed:
+            if name not in found:
+                raise ValueError(
+                    f"{self.env} has no {name}: it is not as the run left it; put it back, or "
+                    "train the run again"
+                )
+        return found
+
+    def made_by(self) -> str | None:
+        """The command that made the directory without training; None: it was trained."""
+        origin = self.read_env().get("origin") if self.env.is_file() else None
+        if origin is None:  # an earlier version did not say
+            trained = self.metrics.exists() or self.result.exists() or self.has_saved()
+            made = self.learned.exists() and not trained
+            return "python -m tl.checkpoint fold or import" if made else None
+        if origin != "trained" and origin not in MAKERS:
+            raise ValueError(
+                f"{self.env}: origin must be one of trained, {', '.join(MAKERS)}; got {origin!r}"
+            )
+        return MAKERS.get(origin)
+
+    def why_unfinished(self) -> str:
+        """Why there is no result, and what to do, of a run that has none."""
+        made_by = self.made_by()
+        if made_by is not None:
+            return (
+                f"{self.path} was made by {made_by}, not trained here: eval.py and "
+                "python -m tl.checkpoint take it, but it has no result and cannot be resumed"
+            )
+        return (
+            f"the run in {self.path} is not finished; go on with: "
+            f"python train.py --resume {self.path}"
+        )
+
+    def notes(self) -> list[str]:
+        """What a user of its weights should know: whether they are those of a finished run."""
+        if self.result.is_file() or self.made_by() is not None:
+            return []
+        return [
+            f"the run in {self.path} has not finished; these are the weights of its best "
+            "epoch so far"
+        ]
 
     def read_result(self) -> dict:
         """The result of a finished run.
@@ -170,10 +258,7 @@ class Run:
         """
         self.require()
         if not self.result.is_file():
-            raise ValueError(
-                f"the run in {self.path} is not finished; go on with: "
-                f"python train.py --resume {self.path}"
-            )
+            raise ValueError(self.why_unfinished())
         result = read_known(self.result, RESULT)
         tables = [(name, result.get(name, {})) for name in ("scores", "scores_before")]
         baselines = result.get("baselines", {}).items()
@@ -199,35 +284,54 @@ def check_free(path: Path, *, overwrite: bool) -> Run:
     """The run that may be written to `path`.
 
     Raises:
-        ValueError: if there is one already; the message says how to use or repeat it.
+        ValueError: if there is one already, and the message says how to use or repeat it; or
+            something that is no run, which is never replaced.
     """
     run = Run(path)
-    if overwrite or not (run.result.exists() or run.has_saved()):
-        return run  # a run that never saved itself has nothing to lose
+    if run.config.exists() and not run.env.exists():
+        raise ValueError(
+            f"{path} has a config.json, but no env.json: it is no run directory, as that of a "
+            "model is none, and nothing is removed there; choose another --runs-dir"
+        )
+    if overwrite:
+        return run
+    if (made_by := run.made_by()) is not None:
+        raise ValueError(
+            f"{path} was made by {made_by}; eval.py and python -m tl.checkpoint take it. To train "
+            "in its place, which removes it: the same command with --overwrite; beside it: another "
+            "--seed or another --runs-dir"
+        )
     if run.result.exists():
         raise ValueError(
             f"the run in {path} is finished. To evaluate it: python eval.py {path}; to repeat it: "
             "the same command with --overwrite, another --seed or another --runs-dir"
         )
-    raise ValueError(
-        f"there is an unfinished run in {path}. To go on: python train.py --resume {path}; "
-        "to start over: the same command with --overwrite"
-    )
+    if run.has_saved():
+        raise ValueError(
+            f"there is an unfinished run in {path}. To go on: python train.py --resume {path}; "
+            "to start over: the same command with --overwrite"
+        )
+    return run  # a run that never saved itself has nothing to lose
 
 
-def start(run: Run, config_json: str, environment: dict) -> None:
+def start(run: Run, config_json: str, environment: dict, *, origin: Origin = "trained") -> None:
     """Make the directory of a new run, in place of an old one if there is any.
+
+    Killed on the way, it leaves a run that starts over, the old one or the new.
 
     Raises:
         OSError: if the disk is full; nothing is left behind.
+        ValueError: if what is there is no run.
     """
+    check_free(run.path, overwrite=True)
     if run.config.exists():
         clear(run)
     run.path.mkdir(parents=True, exist_ok=True)
     try:
-        write_json(run.env, environment)
+        write_json(run.env, environment | {"origin": origin})
         write_atomically(run.config, config_json.encode())  # last: now it is a run
     except OSError:
+        run.config.unlink(missing_ok=True)
         run.env.unlink(missing_ok=True)
         with suppress(OSError):  # the lock, or something that is not ours, is in it
             run.path.rmdir()
@@ -235,49 +339,75 @@ def start(run: Run, config_json: str, environment: dict) -> None:
 
 
 def clear(run: Run) -> None:
-    """Remove all files of a run but its lock.
+    """Remove what this program wrote into a run directory, but for its lock and what makes it one.
 
-    Killed on the way, it leaves a run that starts over: what says that a run is finished, or can go
-    on, goes first, and what says that it is one goes last.
+    What else is there stays, and so do links that nobody but the user can have made.
     """
-    run.result.unlink(missing_ok=True)
-    shutil.rmtree(run.checkpoint.parent, ignore_errors=True)
-    for path in run.path.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path not in (run.lock, run.config):
-            path.unlink()
-    run.config.unlink()
+    unlink_folders(run, FOLDERS)
+    for path in written(run, WRITTEN):
+        path.unlink()
+    remove_partial(run)
+    for name in FOLDERS:
+        with suppress(OSError):  # it holds something that is not ours, or is not there
+            (run.path / name).rmdir()
+
+
+def written(run: Run, patterns: Iterable[str]) -> Iterator[Path]:
+    """The files, and links to files, that have such names in a run; never through a link."""
+    for pattern in patterns:
+        for path in run.path.glob(pattern):
+            inside = path.parent == run.path or not path.parent.is_symlink()
+            if inside and (path.is_symlink() or path.is_file()):
+                yield path
+
+
+def unlink_folders(run: Run, names: Iterable[str]) -> None:
+    """Remove links that stand where the program has a folder; what they lead to stays."""
+    for name in names:
+        if (run.path / name).is_symlink():
+            (run.path / name).unlink()
 
 
 def remove_arrays(run: Run) -> None:
     """Remove what was dumped of a run that was not finished: its weights have changed since."""
     others = tuple(f"--{name}" for name in WEIGHTS if name != "trained")
-    for path in run.path.glob("*/*.npz"):
+    unlink_folders(run, ARRAYS)
+    for path in written(run, (f"{kind}/*.npz" for kind in ARRAYS)):
         if not path.stem.endswith(others):
             path.unlink()
 
 
 def remove_partial(run: Run) -> None:
-    """Remove what a killed process had not finished writing."""
-    for path in run.path.rglob(f"*{PARTIAL}"):
-        path.unlink()
+    """Remove what a killed process had not finished writing; what is being written stays."""
+    names = [name for name in ("config.json", "env.json", *WRITTEN) if not name.endswith("*")]
+    for path in written(run, (f"{name}.*{PARTIAL}" for name in names)):
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            if hold(file):
+                path.unlink()
 
 
 def unfinished(path: Path) -> Run:
     """The run in `path`, to go on with.
 
     Raises:
-        ValueError: if there is none, or it is finished.
+        ValueError: if there is none, or it is finished, or was not made by training.
     """
     run = Run(path)
-    if not run.config.is_file():
-        raise ValueError(f"--resume {path}: no run directory (it has no config.json)")
+    for needed in (run.config, run.env):
+        if not needed.is_file():
+            raise ValueError(f"--resume {path}: no run directory (it has no {needed.name})")
     if run.result.is_file():
         raise ValueError(
             f"the run in {path} is finished. To evaluate it: python eval.py {path}; for more "
             f"epochs: python train.py --config {run.config} --epochs N"
         )
+    if run.made_by() is not None:
+        raise ValueError(f"--resume {path}: {run.why_unfinished()}")
+    for appended in (run.metrics, run.timings):
+        if appended.is_symlink():
+            raise ValueError(
+                f"{appended} is a symbolic link, which would be written through; put the file there"
+            )
     return run
 
 

@@ -42,7 +42,7 @@ def load(
         ValueError: if something is missing, torn, or does not belong together.
     """
     config = replace(config_of(run), **changes)
-    if not (run.learned.is_file() or run.result.is_file()):
+    if not (run.learned.is_file() or run.result.is_file() or run.made_by()):
         raise ValueError(
             f"the run in {run.path} has not finished an epoch; go on with: python train.py "
             f"--resume {run.path}"
@@ -87,7 +87,7 @@ def seen(run: Run, task: Task, split: str) -> list[str]:
         own = load_data(config)
     except (ValueError, OSError):
         return [f"{unknown}: the data of the run, {config.data}, cannot be read"]
-    if own.fingerprint != run.read_env()["data_fingerprint"]:
+    if own.fingerprint != run.read_env("data_fingerprint")["data_fingerprint"]:
         return [f"{unknown}: the data of the run, {config.data}, have changed since"]
     records = task.dataset.splits[split]
     keys = task.keys({"own": own.splits["train"], "other": records})

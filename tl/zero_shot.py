@@ -5,7 +5,6 @@ how well the label fills a gap behind the text (arXiv 2001.07676), a causal one 
 follows it (GPT-3, arXiv 2005.14165, §2.4).
 """
 
-import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,6 +23,7 @@ from tl.data.batch import chunks, pad
 from tl.data.encode import encode_texts, filler_id, fit_texts
 from tl.metrics import Scores, classification_scores
 from tl.tasks.classification import Classification
+from tl.templates import names_in
 
 BATCH = 32
 METHODS = ("similarity", "cloze", "likelihood")
@@ -261,7 +261,7 @@ def _choose(model: str, method: str | None) -> tuple[str, nn.Module]:
 
 def check_template(template: str, method: str, *, paired: bool) -> None:
     """Raise ValueError unless a template has what a method needs, and nothing else."""
-    found = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+    found = names_in(template)
     needed = ["label"] if method == "similarity" else ["text", "label"]
     if paired:
         if method == "similarity":

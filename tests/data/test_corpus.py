@@ -304,6 +304,7 @@ REFUSED = {
     "unknown subset": (["--subsets", "summary"], "--subsets summary: known are sentiment, ner"),
     "a share above one": ([*ONLY, "--near", "1.5"], "--near must lie in (0, 1], got 1.5"),
     "unknown encoding": ([*ONLY, "--encoding", "utf-99"], "unknown encoding 'utf-99'"),
+    "a codec of no text": ([*ONLY, "--encoding", "hex"], "unknown encoding 'hex'"),
 }
 
 
@@ -312,6 +313,17 @@ def test_what_cannot_be_built_is_refused(tmp_path, what, capsys):
     words, *parts = REFUSED[what]
     raw = write(tmp_path / "raw.jsonl", [article(i) for i in range(20)])
     refused_by(main, ["build", str(raw), "--out", str(tmp_path / "out"), *words], capsys, *parts)
+    assert list(tmp_path.iterdir()) == [raw]
+
+
+@pytest.mark.parametrize("column", ["id", "title", "text", "\ud83d"])
+def test_half_a_surrogate_pair_in_an_article_is_refused_with_its_line(column, tmp_path, capsys):
+    articles = [article(i) for i in range(20)]
+    articles[7] |= {column: "half \ud83d"}
+    raw = tmp_path / "raw.jsonl"
+    raw.write_text("".join(json.dumps(one) + "\n" for one in articles))
+    words = ["build", str(raw), "--out", str(tmp_path / "out"), *ONLY]
+    refused_by(main, words, capsys, "raw.jsonl, line 8: ", "half a surrogate pair")
     assert list(tmp_path.iterdir()) == [raw]
 
 

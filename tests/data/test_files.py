@@ -2,6 +2,8 @@
 
 import csv
 import math
+import re
+import time
 
 import pytest
 
@@ -27,9 +29,52 @@ def test_wrong_encoding_names_file_line_and_byte(tmp_path):
 
 def test_unknown_encoding(tmp_path):
     path = written(tmp_path, "train.csv", "text\n")
-    for encoding in ("utf-9", "hex"):
-        with pytest.raises(ValueError, match=f"unknown encoding '{encoding}'"):
+    for encoding in ("utf-9", "hex", "a\0b"):
+        with pytest.raises(ValueError, match=f"unknown encoding {re.escape(repr(encoding))}"):
             read_text(path, encoding)
+    with pytest.raises(ValueError, match=r"train\.csv is not valid undefined: "):
+        read_text(path, "undefined")
+
+
+HALVES = {
+    "high": r"\ud83d", "low": r"\uDE00", "swapped": r"\ude00\ud83d",
+    "apart": r"\ud83d \ude00",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("half", HALVES.values(), ids=HALVES)
+@pytest.mark.parametrize("record", [
+    '{"text": "a %s"}', '{"%s": "a"}', '{"text": ["a", "%s"]}', '{"text": {"a": {"b": ["%s"]}}}',
+])  # fmt: skip
+def test_half_a_surrogate_pair_is_refused_with_its_line(record, half, tmp_path):
+    fine = '{"text": "a"}'
+    lines = written(tmp_path, "a.jsonl", f"{fine}\n\n{record % half}\n{fine}\n")
+    with pytest.raises(ValueError, match=r"a\.jsonl, line 3: .*half a surrogate pair"):
+        read_json(lines, "utf-8")
+    values = written(tmp_path, "a.json", f"[{fine},\n{record % half}]")
+    with pytest.raises(ValueError, match=r"a\.json, element 2: .*half a surrogate pair"):
+        read_json(values, "utf-8")
+
+
+def test_a_whole_surrogate_pair_is_one_character(tmp_path):
+    path = written(tmp_path, "a.jsonl", '{"text": "\\ud83d\\ude00 \\\\ud83d"}\n')
+    assert read_json(path, "utf-8") == [{"text": "\U0001f600 \\ud83d"}]
+
+
+def test_half_a_surrogate_pair_of_an_encoding_is_refused_with_its_line(tmp_path):
+    for name, read in (("a.csv", read_csv), ("a.jsonl", read_json)):
+        path = written(tmp_path, name, "text\nfine\na \\ud83d\n")
+        with pytest.raises(ValueError, match=rf"{name}, line 3: .*half a surrogate pair"):
+            read(path, "unicode_escape")
+
+
+def test_a_header_of_very_many_columns_is_read_at_once(tmp_path):
+    names = ",".join(f"c{i}" for i in range(50_000))
+    started = time.monotonic()
+    assert rows(tmp_path, f"{names}\n") == []
+    with pytest.raises(ValueError, match="the header repeats 'c1', 'c2'; the first row"):
+        rows(tmp_path, f"{names},c2,c1\n")
+    assert time.monotonic() - started < 5  # counting each name in the list took a minute
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "UTF8", "utf-8-sig"])

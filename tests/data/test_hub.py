@@ -42,6 +42,16 @@ def test_lists_of_classes_become_names():
     assert splits == {"train": [{"tokens": ["Anna", "sang"], "ner_tags": ["B-PER", "O"]}]}
 
 
+def test_half_a_surrogate_pair_in_the_name_of_a_class_is_refused(monkeypatch):
+    def named(value, feature):
+        return "\ud83d" if value == 1 else str(value)
+
+    monkeypatch.setattr("tl.data.hub._named", named)
+    table = Dataset.from_dict({"text": ["a", "b"], "label": [0, 1]})
+    with pytest.raises(ValueError, match=r"record 1 of train: .*half a surrogate pair"):
+        plain_splits(DatasetDict(train=table))
+
+
 def test_unknown_splits_and_unlabelled_splits_are_left_out():
     part = table({"text": ["a"], "label": [1]}, **LABELLED)
     unlabelled = table({"text": ["a"], "label": [-1]}, **LABELLED)

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tiny import write_jsonl
 
 from tl.data.records import Dataset
 from tl.data.sources import load, require_columns, require_tagged
@@ -131,7 +132,9 @@ def test_empty_file(tmp_path, name):
         load(str(tmp_path / name), "classification", "label")
 
 
-@pytest.mark.parametrize("name", ["./none", "/none/there", "none.csv", "a/b/c", "C:\\none", ""])
+@pytest.mark.parametrize(
+    "name", ["~nosuchuser/x", "./none", "/none/there", "none.csv", "a/b/c", "C:\\none", ""]
+)
 def test_a_path_that_does_not_exist(name):
     with pytest.raises(ValueError, match="does not exist; give a file or directory"):
         load(name, "classification", "label")
@@ -198,3 +201,37 @@ def test_real_data(name, expected, n_warnings):
         assert "11 of 2000 texts of test also occur in train" in found
     if name == "terra":
         assert "204 of 307 texts of validation also occur in train" in found
+
+
+ALIKE = {
+    "space": ["good", " good", "good  "],
+    "case": ["good", "Good", "GOOD"],
+    "normal form": ["caf\u00e9", "cafe\u0301", "CAF\u00c9"],
+}
+
+
+@pytest.mark.parametrize("names", ALIKE.values(), ids=ALIKE)
+def test_labels_that_look_alike_are_named(names, tmp_path):
+    labels = [*names, "bad"] * 12
+    records = [{"text": f"day {i}", "label": label} for i, label in enumerate(labels)]
+    (note,) = [note for note in load_labels(tmp_path, records) if "differ only by" in note]
+    assert all(repr(name) in note for name in names)
+    assert "'bad'" not in note
+
+
+def load_labels(folder, records):
+    path = write_jsonl(folder / "data.jsonl", records)
+    return load(str(path), "classification", ("label",)).warnings
+
+
+def test_labels_that_differ_otherwise_are_not_named(tmp_path):
+    records = [{"text": f"day {i}", "label": "abc"[i % 3]} for i in range(40)]
+    assert not [note for note in load_labels(tmp_path, records) if "differ only by" in note]
+
+
+def test_types_of_names_that_look_alike_are_named(tmp_path):
+    records = [
+        {"tokens": [f"a{i}"], "ner_tags": [("B-PER", "B-per", "O")[i % 3]]} for i in range(40)
+    ]
+    path = write_jsonl(tmp_path / "data.jsonl", records)
+    assert any("'PER', 'per'" in note for note in load(str(path), "ner", ()).warnings)

@@ -13,9 +13,12 @@ from torch import nn
 from transformers import AttentionInterface, DynamicCache
 
 import eval
+import train
+from analysis import __main__ as analysis
 from tl import attention, build
 from tl.checkpoint.__main__ import main
-from tl.runs import Run
+from tl.command_line import parse
+from tl.runs import Run, write_json
 from tl.strategies.prefix import Options, Prefix, PrefixTuning, ReparametrizedPrefix, Trunk
 
 ENCODER_DECODERS = ["t5", "mt5", "bart", "encoder-decoder"]
@@ -237,10 +240,40 @@ def test_a_folded_run_keeps_the_options_and_the_data_of_its_run(basic, tmp_path,
     before, after = (json.loads(r.config.read_text()) for r in (run, new))
     assert before.pop("strategy_options") | {"hidden": 0} == after.pop("strategy_options")
     assert before == after
-    assert new.read_env() == run.read_env()
+    assert new.read_env() == run.read_env() | {"origin": "folded"}
+    assert run.read_env()["origin"] == "trained"
     capsys.readouterr()
     assert eval.main([str(new.path)]) == 0
-    assert "have changed" not in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "have changed" not in message
+    assert "not finished" not in message
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["", "of an earlier version"])
+def test_a_folded_run_is_not_trained_over(old, basic, tmp_path, capsys, monkeypatch):
+    words = [*basic, "--strategy", "prefix", "--strategy.length", "3", "--strategy.hidden", "6"]
+    run = trained(words, tmp_path / "runs")
+    words[words.index("--strategy.hidden") + 1] = "0"
+    new = Run(tmp_path / "made" / parse(words)[0].run_name)
+    assert main(["fold", str(run.path), str(new.path)]) == 0
+    capsys.readouterr()
+    if old:
+        env = new.read_env()
+        del env["origin"]
+        write_json(new.env, env)
+    before = {path.name: path.read_bytes() for path in new.path.iterdir()}
+    how = "was made by python -m tl.checkpoint fold"
+    kept = "has no result and cannot be resumed"
+    refused(["--resume", str(new.path)], capsys, how, kept)
+    again = ["--config", str(new.config), "--runs-dir", str(tmp_path / "made")]
+    refused(again, capsys, how, "which removes it", "--overwrite")
+    refused_by(analysis.main, ["curves", str(new.path)], capsys, how, kept)
+    assert analysis.main(["tables", str(tmp_path)]) == 0
+    assert "left out, no result, made by python -m tl.checkpoint" in capsys.readouterr().err
+    assert new.notes() == []
+    assert {path.name: path.read_bytes() for path in new.path.iterdir()} == before
+    assert train.main([*again, "--overwrite"]) == 0
+    assert new.made_by() is None
 
 
 def test_a_spread_of_prefixes_that_an_mlp_makes_is_refused(basic, here, capsys):

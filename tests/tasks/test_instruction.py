@@ -52,6 +52,14 @@ def test_the_loss_is_on_the_answer_alone():
     assert batch.n_targets == 4
 
 
+@pytest.mark.parametrize(
+    "template", ["none", "{pair}", "{text} {foo}", "{text} {", "{text!r}", "{text:d}", "{text.a}"]
+)
+def test_a_template_without_its_text_or_with_more_is_refused(template):
+    with pytest.raises(ValueError, match=f"template {re.escape(repr(template))}"):
+        task(LABELLED, Options(template=template))
+
+
 def test_a_long_text_is_cut_and_question_and_answer_stay():
     records = [{"text": "day " * 60, "label": "good"}, LABELLED[1]]
     options = Options(template="saw {text} was", max_length=30, max_answer=10)

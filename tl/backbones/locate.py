@@ -91,7 +91,7 @@ def locate(model: str) -> str:
     """
     if model in BUNDLED:
         return str(bundled_folder(model))
-    path = Path(model).expanduser()
+    path = offline.local_path(model)
     if path.is_dir():
         return str(path)
     if path.exists() or model.startswith((".", "/", "~")) or model.count("/") > 1:

@@ -39,7 +39,7 @@ def save_learned(path: Path, learned: dict[str, Tensor], metadata: dict[str, obj
 
 
 def read_metadata(path: Path) -> dict[str, object]:
-    """What `save_learned` wrote beside the weights.
+    """Read what `save_learned` wrote beside the weights: at least `labels` and `backbone`.
 
     Raises:
         ValueError: if the file is missing, torn or none of ours.
@@ -52,10 +52,17 @@ def read_metadata(path: Path) -> dict[str, object]:
     try:
         with safetensors.safe_open(path, "pt") as file:
             metadata = json.loads((file.metadata() or {}).get(METADATA, "null"))
-    except (safetensors.SafetensorError, json.JSONDecodeError) as error:
+    except (safetensors.SafetensorError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read as learned weights: {error}") from None
     if not isinstance(metadata, dict) or not {"labels", "backbone"} <= metadata.keys():
         raise ValueError(f"{path} was not written by tl: it names no labels and no backbone")
+    labels = metadata["labels"]
+    named = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
+    if not named or len(set(labels)) < len(labels) or not isinstance(metadata["backbone"], str):
+        raise ValueError(
+            f"{path}: `labels` must be a list of different names, and `backbone` a text; the file "
+            "is not as tl wrote it"
+        )
     return metadata
 
 
@@ -76,7 +83,10 @@ def load_learned(path: Path, learned: dict[str, Tensor], backbone: str) -> None:
             f"{path} was learned on a backbone with fingerprint {saved_on}, this one has "
             f"{backbone}; use the --model (and, for --init random, the seed) of the run"
         )
-    saved = safetensors.torch.load_file(path)
+    try:
+        saved = safetensors.torch.load_file(path)
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise ValueError(f"{path} cannot be read as learned weights: {error}") from None
     differ = sorted(saved.keys() ^ learned.keys())
     differ += [n for n in saved.keys() & learned.keys() if saved[n].shape != learned[n].shape]
     if differ:

@@ -12,6 +12,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from tl import program
 from tl.command_line import parse
 from tl.runs import Run
 
@@ -19,18 +20,18 @@ from tl.runs import Run
 
 
 def main(argv: list[str]) -> int:
-    """Run one command line; the answer is the exit code: 0, or 2 for bad input."""
-    try:
-        args, args.others = parser().parse_known_args(argv)
-        if args.others and args.command != "import":
-            raise ValueError(f"unknown option {args.others[0]}; --help lists all")
-        print({"export": export, "import": import_adapter, "fold": fold}[args.command](args))
-        return 0
-    except (ValueError, OSError, argparse.ArgumentError) as error:
-        print(f"tl.checkpoint: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    """Run one command line; the answer is the exit code: see `tl.program.run`."""
+    code, said = program.run("tl.checkpoint", work, argv)
+    print(said, end="", file=sys.stderr)
+    return code
+
+
+def work(argv: list[str]) -> int:
+    args, args.others = parser().parse_known_args(argv)
+    if args.others and args.command != "import":
+        raise ValueError(f"unknown option {args.others[0]}; --help lists all")
+    print({"export": export, "import": import_adapter, "fold": fold}[args.command](args))
+    return 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -96,14 +97,7 @@ def export(args: argparse.Namespace) -> str:
         args.folder.rmdir()
     partial.rename(args.folder)
     loading = form.loading(setup, args.folder)
-    return "\n".join([*unfinished(args.run), f"wrote {args.folder}; to load it:\n", loading])
-
-
-def unfinished(path: Path) -> list[str]:
-    """A line of warning where a run has not ended."""
-    if Run(path).result.is_file():
-        return []
-    return [f"note: {path} has not finished; these are the weights of its best epoch so far"]
+    return "\n".join([*noted(Run(args.run)), f"wrote {args.folder}; to load it:\n", loading])
 
 
 def import_adapter(args: argparse.Namespace) -> str:
@@ -133,7 +127,7 @@ def import_adapter(args: argparse.Namespace) -> str:
     check_classes(setup)
     fill_from_peft(setup, adapter)
     run = Run(args.run)
-    start(run, config.to_json(), setup.environment())
+    start(run, config.to_json(), setup.environment(), origin="imported")
     save_learned(run.learned, setup.model.learned(), setup.metadata())
     order = ", ".join(setup.task.labels)
     return f"{written(run)}\nits classes are taken to be, in this order: {order}"
@@ -166,9 +160,15 @@ def fold(args: argparse.Namespace) -> str:
         for name, tensor in plain.model.learned().items():
             tensor.copy_(made[name])
     run = Run(args.run)
-    start(run, replace(config, strategy_options=options).to_json(), source.read_env())
+    folded = replace(config, strategy_options=options)
+    start(run, folded.to_json(), source.read_env(), origin="folded")
     save_learned(run.learned, plain.model.learned(), plain.metadata())
-    return written(run)
+    return "\n".join([*noted(source), written(run)])
+
+
+def noted(run: Run) -> list[str]:
+    """The notes about a run, as lines of an answer."""
+    return [f"note: {note}" for note in run.notes()]
 
 
 def written(run: Run) -> str:

@@ -17,6 +17,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
+from tl.out_of_memory import out_of_memory
 from tl.runs import Run, replacing
 
 FORMAT = 2  # of the files; that the numbers of a run stay the same is `tl.runs.ARITHMETIC`
@@ -95,6 +96,8 @@ def read_state(path: Path) -> dict[str, object]:
             _check_seal(file)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
+        if out_of_memory(error):  # nothing is wrong with the file
+            raise
         reason = str(error).partition(".")[0]  # what follows advises to run the code
         raise ValueError(f"cannot be read as a checkpoint: {reason}") from None
     for name, kind in FORM.items():

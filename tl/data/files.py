@@ -9,10 +9,13 @@ import csv
 import io
 import json
 import re
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tl.data.records import Record
+from tl.surrogates import HALF, SURROGATE, refuse_surrogates
 
 
 def read_text(path: Path, encoding: str) -> str:
@@ -22,21 +25,34 @@ def read_text(path: Path, encoding: str) -> str:
         ValueError: the encoding is unknown, or a byte does not belong to it. It is never guessed: a
             wrong guess reads without an error and trains on garbage.
     """
+    check_encoding(encoding)
     raw = path.read_bytes()
+    is_utf8 = codecs.lookup(encoding).name == "utf-8"
     try:
-        is_utf8 = codecs.lookup(encoding).name == "utf-8"
         text = raw.decode("utf-8-sig" if is_utf8 else encoding)
-    except LookupError:
-        raise ValueError(
-            f"unknown encoding {encoding!r}; use a name Python knows: utf-8, utf-16, cp1252, cp1251"
-        ) from None
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ValueError(
             f"{path}, line {line}: byte 0x{raw[error.start]:02x} is not valid {encoding}; name the "
             "file's encoding, for example --encoding cp1252 (cp1251 for Russian)"
         ) from None
+    except UnicodeError as error:  # of codecs that are not for whole texts, such as idna
+        raise ValueError(f"{path} is not valid {encoding}: {error}") from None
+    if not is_utf8 and (half := SURROGATE.search(text)):  # as `unicode_escape` makes them
+        line = text.count("\n", 0, half.start()) + 1
+        refuse_surrogates(text, f"{path}, line {line}")
     return text.replace("\r\n", "\n")
+
+
+def check_encoding(encoding: str) -> None:
+    """Raise ValueError unless Python knows an encoding of text by this name."""
+    try:
+        with suppress(UnicodeError):
+            b"a".decode(encoding)
+    except (LookupError, ValueError):  # no such name; a codec of something else; a null byte
+        raise ValueError(
+            f"unknown encoding {encoding!r}; use a name Python knows: utf-8, utf-16, cp1252, cp1251"
+        ) from None
 
 
 def read_json(path: Path, encoding: str) -> list[Record]:
@@ -59,6 +75,9 @@ def read_json(path: Path, encoding: str) -> list[Record]:
                 f"{place}: expected a JSON object such as "
                 f'{{"text": "...", "label": "..."}}, got a {type(value).__name__}'
             )
+    if HALF.search(text):
+        for place, value in zip(places, values, strict=True):
+            refuse_surrogates(value, place)
     return values
 
 
@@ -117,7 +136,7 @@ def read_csv(path: Path, encoding: str) -> list[Record]:
 
 def _header(row: list[str], path: Path) -> list[str]:
     names = [name.strip() for name in row]
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, n in Counter(names).items() if n > 1)
     if repeated:
         raise ValueError(
             f"{path}, line 1: the header repeats {', '.join(map(repr, repeated))}; the first row "

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from tl import offline
 from tl.data.splits import ALIASES, Splits
+from tl.surrogates import refuse_surrogates
 
 if TYPE_CHECKING:
     import datasets
@@ -71,6 +72,8 @@ def plain_splits(loaded: "datasets.DatasetDict") -> tuple[Splits, list[str]]:
             continue
         named = [[_named(value, kept[name]) for value in columns[name]] for name in kept]
         splits[split] = [dict(zip(kept, row, strict=True)) for row in zip(*named, strict=True)]
+        for i, record in enumerate(splits[split]):
+            refuse_surrogates(record, f"record {i} of {split}")
     return splits, warnings
 
 

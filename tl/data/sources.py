@@ -5,10 +5,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from tl import offline
 from tl.data.conll import is_tag, read_conll, unify_tags
 from tl.data.files import read_csv, read_json
 from tl.data.records import SPLITS, Dataset, Record
-from tl.data.splits import ALIASES, Splits, complete_splits
+from tl.data.splits import ALIASES, Splits, complete_splits, look_alikes
 
 EMBEDDED = {"newsroom": "en", "newsroom-ru": "ru"}  # name -> language
 
@@ -44,7 +45,7 @@ def load(name: str, subset: str, stratify: tuple[str, ...], encoding: str = "utf
         from tl.data.newsroom import newsroom  # generates its texts: only for those who use it
 
         return newsroom(EMBEDDED[name], subset)
-    path = Path(name).expanduser()
+    path = offline.local_path(name)
     if name.strip() and path.exists():
         splits = _local_splits(path, encoding)
         warnings: list[str] = []
@@ -72,7 +73,17 @@ def _prepared(
         splits, conversions = unify_tags(splits)
     splits, cuts = complete_splits(splits, label)
     splits = {split: splits[split] for split in SPLITS if split in splits}
-    return splits, [*conversions, *cuts]
+    classes = look_alikes(_classes(splits, label))
+    return splits, [*conversions, *cuts, *classes]
+
+
+def _classes(splits: Splits, label: str | None) -> set[str]:
+    """The names of classes: of texts by their label, of words by the types of their tags."""
+    every = [record for records in splits.values() for record in records]
+    if label is not None:
+        return {record[label] for record in every if isinstance(record.get(label), str)}
+    tags = (record.get("ner_tags") for record in every)
+    return {tag[2:] for some in tags if isinstance(some, list) for tag in some if is_tag(tag)}
 
 
 def load_file(path: Path, subset: str, encoding: str = "utf-8") -> list[Record]:
@@ -130,7 +141,7 @@ def _from_hub(name: str) -> tuple[Splits, list[str]]:
     """What the Hub has under a name that is nothing local."""
     near = difflib.get_close_matches(name.lower(), EMBEDDED, n=1)
     hint = f". Did you mean {near[0]!r}?" if near else ""
-    offline = f"embedded data sets ({', '.join(EMBEDDED)}) and local files work offline"
+    local = f"embedded data sets ({', '.join(EMBEDDED)}) and local files work offline"
     if Path(name).suffix.lower() in READERS or not HUB_ID.fullmatch(name):  # meant as a path
         raise ValueError(
             f"data {name!r} does not exist; give a file or directory that does, an embedded name "
@@ -143,7 +154,7 @@ def _from_hub(name: str) -> tuple[Splits, list[str]]:
     except ValueError as error:
         raise ValueError(
             f"data {name!r} is no embedded name, there is no such file or directory, and loading "
-            f"it from the Hub failed ({error}); {offline}{hint}"
+            f"it from the Hub failed ({error}); {local}{hint}"
         ) from error
 
 

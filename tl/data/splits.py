@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Sequence
 from itertools import combinations, islice
 from typing import TypeVar
@@ -159,6 +160,22 @@ def keys_of_splits(splits: Splits, columns: list[str], label: str | None) -> dic
 
 def _is_empty(value: object) -> bool:
     return value is None or (isinstance(value, str | list) and not str(value or "").strip())
+
+
+def look_alikes(names: set[str]) -> list[str]:
+    """A warning for names of classes that a reader would take for one, or none."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names):
+        plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+        groups.setdefault(plain, []).append(name)
+    alike = [", ".join(map(repr, group)) for group in groups.values() if len(group) > 1]
+    if not alike:
+        return []
+    more = f"; and {len(alike) - 3} more" if len(alike) > 3 else ""
+    return [
+        "classes that differ only by space, case or normal form count as different: "
+        f"{'; '.join(alike[:3])}{more}. If they mean the same, write them one way"
+    ]
 
 
 def text_keys(records: list[Record], stratify: str | None) -> list[str]:

@@ -32,7 +32,7 @@ class TransferAdaptor(nn.Module, ABC):
     """
 
     Options: ClassVar[type]
-    n_virtual = 0  # positions that `before` puts in front of the text
+    n_virtual: int = 0  # positions that `before` puts in front of the text
 
     def __init__(self, options: object) -> None:
         super().__init__()

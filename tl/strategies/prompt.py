@@ -40,6 +40,10 @@ class PromptTuning(TransferAdaptor):
 
     Options = Options
 
+    @property
+    def n_virtual(self) -> int:
+        return self.options.length
+
     def check(self, backbone: Backbone) -> None:
         if (self.options.init == "text") != bool(self.options.text.strip()):
             raise ValueError(
@@ -51,7 +55,6 @@ class PromptTuning(TransferAdaptor):
         backbone.requires_grad_(False)
         # In a tuple: the embeddings belong to the backbone, the strategy only looks things up.
         self._embedding = (backbone.embedding,)
-        self.n_virtual = self.options.length
         self.prompt = nn.Parameter(torch.empty(self.n_virtual, backbone.embedding_width))
         nn.init.uniform_(self.prompt, -0.5, 0.5)
 

@@ -1,6 +1,5 @@
 """Tasks in text form: a causal model reads a prompt and learns to write the answer behind it."""
 
-import string
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from tl.options import option
 from tl.registry import TASKS, resolve
 from tl.tasks.base import Answers
 from tl.tasks.generating import Generating
+from tl.templates import names_in
 
 TEMPLATES = {
     "classification": "{text}\nLabel:",
@@ -263,10 +263,7 @@ class Instruction(Generating):
 
 def check_template(template: str, *, paired: bool) -> None:
     """Raise ValueError unless a template, if there is one, has a place for each text."""
-    try:
-        found = {name for _, name, _, _ in string.Formatter().parse(template)} - {None}
-    except ValueError as error:
-        raise ValueError(f"--task.template {template!r}: {error}") from None
+    found = set(names_in(template))
     needed = {"text", "pair"} if paired else {"text"}
     if template and not needed <= found <= {"text", "pair"}:
         raise ValueError(

@@ -11,6 +11,7 @@ import sys
 from itertools import islice
 from pathlib import Path
 
+from tl import program
 from tl.data.corpus import SUBSETS, Builder, Options
 from tl.data.corpus.card import card, contents
 from tl.data.corpus.labels import FORMS, read_labels
@@ -19,16 +20,16 @@ from tl.tables import aligned
 
 
 def main(argv: list[str]) -> int:
-    """Run one command line; the answer is the exit code: 0, or 2 for bad input."""
-    try:
-        args = parser().parse_args(argv)
-        print({"build": build, "generate": generate}[args.command](args))
-        return 0
-    except (ValueError, OSError, argparse.ArgumentError) as error:
-        print(f"tl.data.corpus: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    """Run one command line; the answer is the exit code: see `tl.program.run`."""
+    code, said = program.run("tl.data.corpus", work, argv)
+    print(said, end="", file=sys.stderr)
+    return code
+
+
+def work(argv: list[str]) -> int:
+    args = parser().parse_args(argv)
+    print({"build": build, "generate": generate}[args.command](args))
+    return 0
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,13 +1,14 @@
 """Raw article files, one article at a time: JSON lines and CSV of any size."""
 
-import codecs
 import csv
 import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tl.data.files import check_encoding
 from tl.data.records import Record
+from tl.surrogates import refuse_surrogates
 
 FORMATS = (".jsonl", ".ndjson", ".csv", ".tsv")
 
@@ -21,10 +22,7 @@ def articles(path: Path, encoding: str) -> Iterator[tuple[str, Record]]:
     """
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"{path}: raw articles are read from {', '.join(FORMATS)}")
-    try:
-        codecs.lookup(encoding)
-    except LookupError:
-        raise ValueError(f"unknown encoding {encoding!r}; use utf-8, cp1251, …") from None
+    check_encoding(encoding)
     read = _csv if path.suffix.lower() in (".csv", ".tsv") else _json
     return read(path, encoding)
 
@@ -39,6 +37,9 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
                     f"{path}, line {i}: byte 0x{raw[error.start]:02x} is not valid {encoding}; "
                     "name the file's encoding, for example --encoding cp1251 for Russian"
                 ) from None
+            except UnicodeError as error:
+                raise ValueError(f"{path}, line {i}: not valid {encoding}: {error}") from None
+            refuse_surrogates(line, f"{path}, line {i}")
             yield line.removeprefix("\ufeff") if i == 1 else line
 
 
@@ -55,6 +56,7 @@ def _json(path: Path, encoding: str) -> Iterator[tuple[str, Record]]:
             raise ValueError(f"{place}: JSON nested too deeply, or too long a number") from None
         if not isinstance(record, dict):
             raise ValueError(f"{place}: expected a JSON object, got a {type(record).__name__}")
+        refuse_surrogates(record, place)
         yield place, record
 
 
