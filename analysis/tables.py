@@ -58,6 +58,7 @@ class Table:
     rows: tuple[Row, ...]
     baselines: tuple[tuple[str, dict[str, Spread]], ...] = ()
     note: str = ""
+    untrained: float | None = None  # the mean metric of all runs before their first step
 
     @property
     def title(self) -> str:
@@ -176,9 +177,11 @@ def make_table(runs: list[Finished], note: str) -> Table:
     rows = [make_row(distinct_seeds(group), names) for group in groups.values()]
     rows.sort(key=lambda row: (-row.learning, natural(row.label)))
     baselines = tuple(baselines_of(runs, names).items())
+    before = [run.result.get("scores_before", {}).get(run.split, {}) for run in runs]
+    known = [scores[first["metric"]] for scores in before if first["metric"] in scores]
     return Table(
         first["task"], first["data_name"], first["metric"], runs[0].split, tuple(rows), baselines,
-        note,
+        note, statistics.fmean(known) if known else None,
     )  # fmt: skip
 
 
