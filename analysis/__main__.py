@@ -8,7 +8,8 @@ from analysis.registry import ANALYSES, run, summary
 def help_text() -> str:
     """All analyses, a line each."""
     lines = ["usage: python -m analysis NAME ...", "", "analyses (add NAME --help for one):"]
-    lines += [f"  {name:<12}{summary(name)}" for name in ANALYSES]
+    width = max(map(len, ANALYSES)) + 2
+    lines += [f"  {name:<{width}}{summary(name)}" for name in ANALYSES]
     return "\n".join(lines)
 
 

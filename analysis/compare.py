@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, NullFormatter
 
 from analysis.plotting import BLUE, GREY, label_ends, label_points, save, styled
-from analysis.tables import Table, load
+from analysis.tables import Table, loaded
 
 HEIGHTS = (4.6, 5.6, 6.8, 8.2)  # of a panel, in inches
 WIDE = 22  # letters in a line of a label
@@ -149,7 +149,7 @@ def chosen(tables: list[Table], data: str | None, without: list[str]) -> list[Ta
 def run(arguments: argparse.Namespace) -> None:
     if arguments.out.suffix != ".png":
         raise ValueError(f"--out must end in .png, got {arguments.out}")
-    tables = chosen(load(arguments.runs), arguments.data, arguments.without)
-    panels = [compute(table) for table in tables]
-    save(figure(panels), arguments.out)
-    print(f"wrote {arguments.out}")
+    with loaded(arguments.runs) as tables:
+        shown = chosen(tables, arguments.data, arguments.without)
+        save(figure([compute(table) for table in shown]), arguments.out)
+        print(f"wrote {arguments.out}")

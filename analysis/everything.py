@@ -71,6 +71,11 @@ def dump(run: Run, kind: str, options: list[str]) -> None:
         raise ValueError(f"no {kind} of {run.path}: {reason}")
 
 
+def pages(out: Path) -> list[str]:
+    """What can be opened in a folder: pages for a browser first, then figures."""
+    return [str(path) for kind in ("html", "png") for path in sorted(out.glob(f"*.{kind}"))]
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, help="a finished run directory")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: RUN/analysis")
@@ -115,7 +120,7 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"left out: {error}")
             if not (isinstance(error, OtherTaskError) or refused & analyses[name].keys()):
                 failed.append(name)
-    print(f"\nin {out}: {n_jobs} steps")
+    print(f"\nin {out}: {n_jobs} steps; to look at: {', '.join(pages(out)) or 'nothing'}")
     for line in left_out:
         print(f"left out: {line}")
     if failed:

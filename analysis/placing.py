@@ -16,7 +16,8 @@ GRID = 24  # places further off, in each direction
 MARKER = 7  # half the side of what a marker takes
 AIR = 4  # around a label
 CROSSING = 1e5  # what a collision weighs, beside pixels of distance
-DOUBT = 25.0  # what it weighs where a label might be read as that of another point
+AS_NEAR = 1.7  # times as far from a label as its own point: it might be read as its label
+DOUBT = 40.0  # what it weighs where a label might be read as that of another point
 NEAREST, OTHERS = 70, 90  # places of a label that are tried
 SWEEPS, TRIES = 20, 150
 
@@ -91,8 +92,8 @@ def options_of(
     crossed = crosses(lines, markers)
     collisions = overlaps(boxes, taken).sum(axis=1) + crossed[:, apart].sum(axis=1)
     leaves = (boxes[:, :2] < inside[:2]).any(axis=1) | (boxes[:, 2:] > inside[2:]).any(axis=1)
-    nearer = distances(boxes, points) < distances(boxes, points[i : i + 1])
-    doubts = crossed[:, ~apart].sum(axis=1) + nearer.sum(axis=1)
+    near = distances(boxes, points) < AS_NEAR * distances(boxes, points[i : i + 1])
+    doubts = crossed[:, ~apart].sum(axis=1) + near.sum(axis=1) - 1  # its own point is near
     weights = gap + DOUBT * doubts + CROSSING * (collisions + 3.0 * leaves)
     order = np.argsort(weights, kind="stable")
     free = order[NEAREST:][weights[order[NEAREST:]] < CROSSING]

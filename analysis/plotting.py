@@ -54,7 +54,7 @@ LETTER = 0.095  # inches, of a title
 WIDE = 22  # letters in a line of a label
 LINE = 11  # points from one line of text to the next
 CAP = 8  # pixels around a point and its error bar
-MOST_TICKS = 8  # of layers
+MOST_TICKS = 6  # of layers
 
 styled = rc_context(STYLE)  # decorates a function that draws
 
