@@ -9,7 +9,8 @@ from tl import program
 def help_text() -> str:
     """All analyses, a line each."""
     lines = ["usage: python -m analysis NAME ...", "", "analyses (add NAME --help for one):"]
-    lines += [f"  {name:<12}{summary(name)}" for name in ANALYSES]
+    width = max(map(len, ANALYSES)) + 2
+    lines += [f"  {name:<{width}}{summary(name)}" for name in ANALYSES]
     return "\n".join(lines)
 
 

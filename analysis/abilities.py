@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.finished import Finished, find, read
+from analysis.finished import Finished, readable
 from analysis.text import aligned, markdown_table
 from tl.json_files import is_number, read_known
 from tl.runs import Run
@@ -166,8 +166,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    finished, _ = find(arguments.runs)
-    if not finished:
-        raise ValueError(f"no finished run in {', '.join(map(str, arguments.runs))}")
-    adapters = [compute(run) for run in scored_elsewhere([read(one) for one in finished])]
-    print(report(adapters, markdown_table if arguments.markdown else aligned))
+    with readable(arguments.runs) as runs:
+        adapters = [compute(run) for run in scored_elsewhere(runs)]
+        print(report(adapters, markdown_table if arguments.markdown else aligned))

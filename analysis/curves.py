@@ -12,7 +12,8 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.checked import history
 from analysis.finished import out_folder
-from analysis.plotting import BLUE, ORANGE, PALE, SILVER, label_end, save, styled
+from analysis.layers import part_in_words
+from analysis.plotting import BLUE, ORANGE, PALE, SILVER, headline, label_end, save, styled
 from tl.runs import Run, write_json
 
 NEEDS: dict[str, tuple[str, ...]] = {}  # no dump of eval.py
@@ -101,18 +102,11 @@ def medians(curves: Curves) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def shown(part: str) -> str:
-    """The name of a part as all figures count: `embeddings`, `layer 1` for `block00`, `head`."""
-    if part.startswith("block"):
-        return f"layer {int(part.removeprefix('block')) + 1}"
-    return "embeddings" if part == "stem" else part
-
-
 def sentence(curves: Curves) -> str:
     """What the curves say, in words."""
     best, n_epochs = curves.best_epoch, len(curves.scores)
     last = " (the last: more epochs may help)" if best == n_epochs > 1 else ""
-    norms = [(shown(part), norm) for part, norm in medians(curves).items()]
+    norms = [(part_in_words(part), norm) for part, norm in medians(curves).items()]
     gradients = f"the largest gradient norms are in {norms[0][0]} (median {norms[0][1]:.3g}"
     if len(norms) > 1:
         gradients += (
@@ -155,7 +149,7 @@ def plot_parts(axes: Axes, curves: Curves, values: np.ndarray, title: str) -> No
     rows = np.arange(len(curves.parts))
     mesh = axes.pcolormesh(edges, [*rows, len(rows)], positive, norm=LogNorm(low, high))
     axes.set_facecolor(PALE)
-    axes.set_yticks(rows + 0.5, map(shown, curves.parts))
+    axes.set_yticks(rows + 0.5, map(part_in_words, curves.parts))
     axes.grid(visible=False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     grey = "; grey: none" if positive.mask.any() else ""
@@ -170,7 +164,7 @@ def figure(curves: Curves) -> Figure:
     """Loss and score over the same steps."""
     result = Figure(figsize=(7.5, 4.4))
     loss, score = result.subplots(2, 1, sharex=True)
-    result.suptitle(curves.title, x=0.01, ha="left")
+    headline(result, curves.title)
     plot_loss(loss, curves)
     plot_score(score, curves)
     score.set(xlabel="optimizer step")
@@ -189,7 +183,7 @@ def layers_figure(curves: Curves) -> Figure:
     panels = [(values, title) for values, title in panels if (values > 0).any()]
     heat = max(0.6, 0.18 * len(curves.parts)) + 0.4  # inches
     result = Figure(figsize=(7.5, 0.8 + heat * len(panels)))
-    result.suptitle(curves.title, x=0.01, ha="left")
+    headline(result, curves.title)
     for axes, (values, title) in zip(
         result.subplots(len(panels), 1, sharex=True, squeeze=False).flat, panels, strict=True
     ):

@@ -87,6 +87,11 @@ def pass_on(pipe: BinaryIO) -> str:
     return said
 
 
+def pages(out: Path) -> list[str]:
+    """What can be opened in a folder: pages for a browser first, then figures."""
+    return [str(path) for kind in ("html", "png") for path in sorted(out.glob(f"*.{kind}"))]
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, help="a finished run directory")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: RUN/analysis")
@@ -131,7 +136,7 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"left out: {error}")
             if not (isinstance(error, OtherTaskError) or refused & analyses[name].keys()):
                 failed.append(name)
-    print(f"\nin {out}: {n_jobs} steps")
+    print(f"\nin {out}: {n_jobs} steps; to look at: {', '.join(pages(out)) or 'nothing'}")
     for line in left_out:
         print(f"left out: {line}")
     if failed:

@@ -5,6 +5,8 @@ import os
 import shlex
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,6 +91,43 @@ def find_finished(paths: list[Path]) -> list[Run]:
     return finished
 
 
+@contextmanager
+def readable(
+    paths: list[Path], check: Callable[[Finished], object] = lambda run: None
+) -> Iterator[list[Finished]]:
+    """The finished runs in these directories that can be read; the others are left out.
+
+    All broken ones are named on stderr at once, each with its file and the reason. What is done
+    with the rest is done first; then the broken ones are refused.
+
+    Args:
+        paths: of runs, or parents of them.
+        check: raises ValueError for a run that lacks what is asked of it.
+
+    Raises:
+        ValueError: if there is no finished run, or at the end, if one was broken.
+    """
+    whole, n_broken = [], 0
+    for run in find_finished(paths):
+        try:
+            found = read(run)
+            check(found)
+        except OtherTaskError:
+            raise
+        except ValueError as error:
+            print(f"left out, broken: {error}", file=sys.stderr)
+            n_broken += 1
+        else:
+            whole.append(found)
+    if whole:
+        yield whole
+    if n_broken:
+        raise ValueError(
+            f"{n_broken} of {n_broken + len(whole)} finished runs are broken, for what is said "
+            "above, and left out; repeat them or give other directories"
+        )
+
+
 def read(run: Run) -> Finished:
     """Read a finished run; ValueError if what it wrote is not all that is needed here."""
     result, env = run.read_result(), run.read_env()
@@ -140,8 +179,12 @@ def configurations(results: list[dict], with_seed: bool = False) -> list[str]:
     return names
 
 
-def labels_of(results: list[dict]) -> list[str]:
+def labels_of(results: list[dict], paths: Sequence[Path] = ()) -> list[str]:
     """What tells runs apart: the configuration, and where there are several seeds, the seed.
+
+    Args:
+        results: of the runs.
+        paths: of the runs, for the message.
 
     Raises:
         ValueError: if two of them have one name.
@@ -150,9 +193,11 @@ def labels_of(results: list[dict]) -> list[str]:
     labels = configurations(results, with_seed=many_seeds)
     doubled = [label for label, n in Counter(labels).items() if n > 1]
     if doubled:
+        alike = [str(path) for path, label in zip(paths, labels, strict=False) if label in doubled]
+        named = " and ".join(alike[:2]) or "two of these runs"
         raise ValueError(
-            f"two of these runs are both called {doubled[0]!r}; give runs of one task and data "
-            "set, each configuration and seed once"
+            f"{named} are both called {doubled[0]!r}; give runs of one task and data set, each "
+            "configuration and seed once"
         )
     return labels
 
@@ -215,7 +260,8 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
         "runs",
         nargs="+",
         type=Path,
-        help="finished run directories; seeds of a configuration are read as one",
+        help="finished run directories, or parents of them; seeds of a configuration are read as "
+        "one",
     )
     parser.add_argument("--split", help="default: test, or validation where there is no test")
     parser.add_argument(
@@ -227,12 +273,29 @@ def asked(arguments: argparse.Namespace) -> Asked:
     """What was asked by the arguments of `add_runs`.
 
     Raises:
-        ValueError: if a run is missing, not finished or named twice, runs are of several tasks or
-            data sets, or --out is missing or no directory.
+        ValueError: if a run is missing, not finished, broken or named twice, runs are of several
+            tasks or data sets, or --out is missing or no directory.
     """
-    out = out_folder(arguments.runs, arguments.out)
-    runs = [Run(path) for path in arguments.runs]
-    results = [run.read_result() for run in runs]
+    runs = named_runs(arguments.runs)
+    out = out_folder([run.path for run in runs], arguments.out)
+    results, broken = [], []
+    for run in runs:
+        try:
+            results.append(run.read_result())
+        except ValueError as error:
+            broken.append(str(error))
+    if broken:  # without one of its seeds a configuration would be another
+        raise ValueError("\n".join(broken))
     refuse_other_data(runs, results)
-    labels, split = labels_of(results), arguments.split or scored_split(results[0])
-    return Asked(runs, results, labels, split, out)
+    labels = labels_of(results, [run.path for run in runs])
+    return Asked(runs, results, labels, arguments.split or scored_split(results[0]), out)
+
+
+def named_runs(paths: list[Path]) -> list[Run]:
+    """The runs that are meant: those named themselves, and the finished ones in other folders."""
+    found = []
+    for path in paths:
+        run = Run(path)
+        parent = path.is_dir() and not run.config.is_file()
+        found += find_finished([path]) if parent else [run]
+    return found

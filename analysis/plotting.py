@@ -2,7 +2,6 @@
 
 import io
 import itertools
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from textwrap import fill
@@ -10,10 +9,12 @@ from textwrap import fill
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 from scipy.optimize import isotonic_regression
 
+from analysis.layers import name_of
+from analysis.placing import NEAR, placed
 from tl.runs import write_atomically
 
 INK, GREY, SILVER, PALE = "#222222", "#6b6b6b", "#aaaaaa", "#dddddd"
@@ -45,13 +46,15 @@ STYLE = {
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
     "text.color": INK,
+    "text.parse_math": False,  # names of data hold what they hold: "$" is a dollar
     "lines.linewidth": 1.6,
     "lines.markersize": 4,
 }
 LETTER = 0.095  # inches, of a title
 WIDE = 22  # letters in a line of a label
 LINE = 11  # points from one line of text to the next
-NEAR = 12  # pixels at which a label needs no line to its point
+CAP = 8  # pixels around a point and its error bar
+MOST_TICKS = 6  # of layers
 
 styled = rc_context(STYLE)  # decorates a function that draws
 
@@ -97,6 +100,19 @@ def headline(figure: Figure, *lines: str) -> None:
     figure.suptitle("\n".join(fill(line, width) for line in lines), x=0.01, ha="left")
 
 
+def ticks_of_layers(axis: Axis, n_states: int, first: float = 0) -> None:
+    """Ticks at the embeddings and at the layers above them; of many layers at each second or so.
+
+    Args:
+        axis: of some axes.
+        n_states: the embeddings and L layers.
+        first: where the embeddings are; each layer is 1 further.
+    """
+    step = -(-(n_states - 1) // MOST_TICKS) or 1
+    shown = [0, *sorted(range(n_states - 1, 0, -step))]  # the last layer always has one
+    axis.set_ticks([first + state for state in shown], [name_of(state) for state in shown])
+
+
 def label_end(axes: Axes, x: float, y: float, text: str, color: str = INK) -> None:
     """A label to the right of the last point of a line."""
     axes.annotate(
@@ -140,37 +156,47 @@ def moved_apart(heights: list[float], apart: float | list[float]) -> list[float]
     return (isotonic_regression(heights - offsets).x + offsets).tolist()
 
 
-def label_points(axes: Axes, points: list[tuple[float, float, float]], texts: list[str]) -> None:
-    """Label every point beside it so that no label covers a point, an error bar or another label.
+def label_points(
+    axes: Axes, points: list[tuple[float, float, float]], texts: list[str], levels: Iterable = ()
+) -> int:
+    """Label every point beside it; a thin line leads to its label where that lies far off.
 
-    Each label takes the nearest free one of many places around its point; if it lies far off, a
-    thin line leads to it. The layout of the figure is final afterwards.
+    No label covers a point, an error bar or another label, and no line a label, a point or another
+    line, as far as there is room. The layout of the figure is final afterwards.
 
     Args:
         axes: where the points are.
         points: (x, y, half the length of the error bar).
         texts: one for each point.
+        levels: heights of lines across the axes that no label shall cover.
+
+    Returns:
+        how many collisions there was no room to avoid.
     """
-    figure = axes.figure
+    figure = axes.get_figure(root=True)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # labels are placed in pixels: nothing may move after them
-    taken = [_point_box(axes, point) for point in points]
-    for (x, y, _), text in zip(points, texts, strict=True):
-        width, height = _size(axes, text)
-        at = axes.transData.transform((x, y))
-        options = [
-            (_overlaps(box, taken, axes.bbox), distance, box)
-            for box, distance in _places(at, width, height)
-        ]
-        _, distance, box = min(options, key=lambda option: option[:2])
-        taken.append(box.padded(4))
-        scale = 72 / figure.dpi  # pixels to points
-        line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
+    if not points:
+        return 0
+    at = axes.transData.transform([point[:2] for point in points])
+    inside = axes.bbox.extents
+    heights = axes.transData.transform([(points[0][0], level) for level in levels] or [(1, 1)])
+    across = [(inside[0], y - 2, inside[2], y + 2) for _, y in heights] if levels else []
+    taken = np.array([_bar_box(axes, point) for point in points] + across)
+    sizes = np.array([_size(axes, text) for text in texts])
+    boxes, lines, collisions = placed(at, sizes, taken, inside)
+    scale = 72 / figure.dpi  # pixels to points
+    for (x, y, _), own, text, box, line in zip(points, at, texts, boxes, lines, strict=True):
+        share = (line[:2] - box[:2]) / (box[2:] - box[:2])  # where in its label a line begins
+        leader = {
+            "arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3,
+            "relpos": tuple(share),
+        }  # fmt: skip
         axes.annotate(
-            text, (x, y), ((box.x0 - at[0]) * scale, (box.y0 - at[1]) * scale),
-            textcoords="offset points", ha="left", va="bottom",
-            arrowprops=line if distance > NEAR else None,
+            text, (x, y), (box[:2] - own) * scale, textcoords="offset points", ha="left",
+            va="bottom", arrowprops=leader if np.hypot(*(line[:2] - own)) > NEAR + 1 else None,
         )  # fmt: skip
+    return collisions
 
 
 def _size(axes: Axes, text: str) -> tuple[float, float]:
@@ -180,26 +206,7 @@ def _size(axes: Axes, text: str) -> tuple[float, float]:
     return box.width, box.height
 
 
-def _point_box(axes: Axes, point: tuple[float, float, float]) -> Bbox:
+def _bar_box(axes: Axes, point: tuple[float, float, float]) -> tuple[float, float, float, float]:
     x, y, error = point
     (left, bottom), (_, top) = axes.transData.transform([(x, y - error), (x, y + error)])
-    return Bbox.from_extents(left - 8, bottom - 8, left + 8, top + 8)
-
-
-def _places(at: tuple[float, float], width: float, height: float) -> list[tuple[Bbox, float]]:
-    """Boxes of this size around a pixel, the nearest first, each with its distance from it."""
-    places = []
-    for distance, turn in itertools.product((NEAR, 24, 40, 60, 85, 115, 150), range(16)):
-        x, y = math.cos(turn * math.pi / 8), math.sin(turn * math.pi / 8)
-        # The side of the box that faces the point lies on the ring: its centre is half a box on.
-        centre_x, centre_y = at[0] + x * (distance + width / 2), at[1] + y * (distance + height / 2)
-        places.append(
-            (Bbox.from_bounds(centre_x - width / 2, centre_y - height / 2, width, height), distance)
-        )
-    return places
-
-
-def _overlaps(box: Bbox, taken: list[Bbox], inside: Bbox) -> int:
-    """With how many things a box collides; leaving the axes counts as one."""
-    leaves = box.x0 < inside.x0 or box.x1 > inside.x1 or box.y0 < inside.y0 or box.y1 > inside.y1
-    return leaves + sum(box.overlaps(other) for other in taken)
+    return left - CAP, bottom - CAP, left + CAP, top + CAP

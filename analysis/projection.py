@@ -14,6 +14,7 @@ from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
 from analysis.finished import add_runs, asked
+from analysis.layers import EMBEDDINGS, name_of, state_of
 from analysis.planes import METHODS, SHOWN, reduced
 from analysis.plotting import headline, label_points, save, styled
 from analysis.seeds import n_seeds, together
@@ -55,7 +56,7 @@ class Projection:
     """One property, fitted jointly for some models."""
 
     name: str
-    layer: int
+    layer: str  # its name: `embeddings`, `0`, …
     label_names: tuple[str, ...]
     labels: np.ndarray  # [n]
     examples: np.ndarray  # [n]
@@ -63,30 +64,28 @@ class Projection:
     clouds: tuple[Cloud, ...]
 
 
-def compute(prop: Property, shown: Shown, layer: int, method: str) -> Projection:
+def compute(prop: Property, shown: Shown, state: int, method: str) -> Projection:
     """Project one layer of some models into one plane, of each the lowest seed.
 
     Args:
         prop: what is known of the rows; its own states are not read.
         shown: the states of each model.
-        layer: which layer; −1 is the last.
+        state: which one, by its index in the dump; −1 is the last.
         method: of METHODS.
 
     Raises:
-        ValueError: if there is no such layer, one class only, too few rows, or no difference
+        ValueError: if there is one class only, too few rows, or no difference
             between the states of a model.
     """
-    _, n_layers, _ = next(iter(shown.values()))[0].shape
-    if not -n_layers <= layer < n_layers:
-        raise ValueError(f"--layer {layer}: there are {n_layers}, from 0 to {n_layers - 1}")
+    layer = name_of(state % next(iter(shown.values()))[0].shape[1])
     rows = draw_rows(prop, MOST_POINTS // len(shown))
     labels = prop.labels[rows]
     shares = np.bincount(labels) / len(labels)
     states = {
-        name: [all_layers[rows, layer].astype(np.float64) for all_layers in seeds]
+        name: [all_states[rows, state].astype(np.float64) for all_states in seeds]
         for name, seeds in shown.items()
     }
-    check_spread(prop.name, layer % n_layers, states)
+    check_spread(f"{prop.name}, {where(layer)}", states)
     points = METHODS[method](reduced(np.concatenate([seeds[0] for seeds in states.values()])))
     own = np.split(points, len(states))
     clouds = [
@@ -99,7 +98,7 @@ def compute(prop: Property, shown: Shown, layer: int, method: str) -> Projection
         for (name, seeds), at in zip(states.items(), own, strict=True)
     ]
     return Projection(
-        prop.name, layer % n_layers, prop.label_names, labels, prop.examples[rows],
+        prop.name, layer, prop.label_names, labels, prop.examples[rows],
         float(np.square(shares).sum()), tuple(clouds),
     )  # fmt: skip
 
@@ -120,16 +119,21 @@ def draw_rows(prop: Property, most: int) -> np.ndarray:
     return rows
 
 
-def check_spread(name: str, layer: int, states: dict[str, list[np.ndarray]]) -> None:
+def where(layer: str) -> str:
+    """A layer by its name, as it stands behind the name of a property."""
+    return layer if layer == EMBEDDINGS else f"layer {layer}"
+
+
+def check_spread(name: str, states: dict[str, list[np.ndarray]]) -> None:
     """Raise ValueError for a model whose states are all equal: t-SNE divides by their spread.
 
-    So are those of the first token in layer 0, which is the same in all texts.
+    So are those of the first token in the embeddings, which is the same in all texts.
     """
     for model, seeds in states.items():
         for h in seeds:
             if not np.ptp(h, axis=0).any():
                 raise ValueError(
-                    f"{name}, layer {layer}, {model}: all {len(h)} states are equal, so that there "
+                    f"{name}, {model}: all {len(h)} states are equal, so that there "
                     "is nothing to project"
                 )
 
@@ -149,7 +153,7 @@ def sentence(found: Projection) -> str:
     """What the original space says of the labels, whatever the picture shows."""
     before, *others = found.clouds
     parts = [
-        f"{found.name}, layer {found.layer} ({len(found.labels):,} rows of each model): in the "
+        f"{found.name}, {where(found.layer)} ({len(found.labels):,} rows of each model): in the "
         f"original space {before.purity:.3f} of the nearest neighbours share a row's label before "
         f"adaptation, {found.chance:.3f} would by chance (silhouette {before.silhouette:z.3f})."
     ]
@@ -190,7 +194,7 @@ def plot(axes: Axes, found: Projection, cloud: Cloud) -> dict[str, tuple[float, 
     axes.set_ylim(low[1] - room[1], high[1] + room[1])
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.set_title(f"{found.name}:\n{cloud.name}")
+    axes.set_title(f"{found.name}, {where(found.layer)}:\n{cloud.name}")
     axes.set_xlabel(
         f"silhouette {cloud.silhouette:z.2f}, neighbour purity {cloud.purity:.2f}\n"
         f"(chance {found.chance:.2f}){of_seeds(cloud)}",
@@ -268,7 +272,10 @@ def numbers(every: list[Projection], method: str) -> dict:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_runs(parser)
     parser.add_argument("--method", choices=METHODS, default="tsne", help="default tsne")
-    parser.add_argument("--layer", type=int, default=-1, help="0: embeddings (default the last)")
+    parser.add_argument(
+        "--layer", default="-1", metavar="N",
+        help=f"{EMBEDDINGS}, or a layer by its number, from 0; -1 is the last (default)",
+    )  # fmt: skip
     parser.add_argument(
         "--only", default="", metavar="TEXT", help="properties whose names hold this (default all)"
     )
@@ -282,7 +289,9 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.only not in prop.name:
             continue
         try:
-            every.append(compute(prop, shown, arguments.layer, arguments.method))
+            n_states = next(iter(shown.values()))[0].shape[1]
+            state = state_of(arguments.layer, n_states)
+            every.append(compute(prop, shown, state, arguments.method))
         except ValueError as error:
             refused.append(str(error))
     if not every:

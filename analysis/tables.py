@@ -5,13 +5,15 @@ import re
 import shlex
 import statistics
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.checked import check_complete
-from analysis.finished import Finished, Spread, find_finished, in_short, options_of, read
-from analysis.text import aligned, markdown_table
-from tl.runs import write_atomically
+from analysis.finished import Finished, Spread, in_short, options_of, readable
+from analysis.text import aligned, as_code, in_markdown, markdown_table
+from tl.runs import Run, write_atomically
 
 SCORES = {  # by the metric that chose the best epoch: what is shown with it
     "f1_macro": ("accuracy", "f1_macro"),
@@ -60,23 +62,32 @@ class Table:
     rows: tuple[Row, ...]
     baselines: tuple[tuple[str, dict[str, Spread]], ...] = ()
     note: str = ""
+    untrained: float | None = None  # the mean metric of all runs before their first step
 
     @property
     def title(self) -> str:
         return ", ".join([f"{self.task} on {self.data_name}", *filter(None, [self.note])])
 
 
-def load(paths: list[Path]) -> list[Table]:
-    """The tables of all finished runs in these directories; unfinished ones are named on stderr.
+@contextmanager
+def loaded(paths: list[Path]) -> Iterator[list[Table]]:
+    """The tables of all finished runs in these directories that are not broken; see `readable`.
 
     Raises:
-        ValueError: if there is no finished run, or runs do not fit together.
+        ValueError: if there is no finished run, or runs do not fit together, or at the end, if one
+            was broken.
     """
-    finished = find_finished(paths)
-    runs = [read(run) for run in finished]
-    for run, found in zip(finished, runs, strict=True):
-        check_complete(run, found.result)
-    return compute(runs)
+    with readable(paths, check) as runs:
+        yield compute(runs)
+
+
+def check(run: Finished) -> None:
+    """Raise ValueError for a run that has not all that a table shows."""
+    check_complete(Run(run.path), run.result)
+    scores = run.result["scores"].get(run.split, {})
+    lacks = [name for name in shown_scores(run) if name not in scores]
+    if lacks:
+        raise ValueError(f"{run.path}/result.json has no {lacks[0]} of {run.split} in its scores")
 
 
 def without_seed(command: str) -> str:
@@ -116,7 +127,7 @@ def make_row(runs: list[Finished], names: tuple[str, ...]) -> Row:
     check_equal(runs, "train_examples")
     results = [run.result for run in runs]
     first, split = results[0], runs[0].split
-    for run in runs:
+    for run in runs:  # of one table, whose runs may be scored on several splits
         lacks = [name for name in names if name not in run.result["scores"].get(split, {})]
         if lacks:
             raise ValueError(f"{run.path}/result.json has no {lacks[0]} of {split} in its scores")
@@ -185,9 +196,11 @@ def make_table(runs: list[Finished], note: str) -> Table:
     rows = [make_row(distinct_seeds(group), names) for group in groups.values()]
     rows.sort(key=lambda row: (-row.learning, natural(row.label)))
     baselines = tuple(baselines_of(runs, names).items())
+    before = [run.result.get("scores_before", {}).get(run.split, {}) for run in runs]
+    known = [scores[first["metric"]] for scores in before if first["metric"] in scores]
     return Table(
         first["task"], first["data_name"], first["metric"], runs[0].split, tuple(rows), baselines,
-        note,
+        note, statistics.fmean(known) if known else None,
     )  # fmt: skip
 
 
@@ -248,11 +261,12 @@ def head(table: Table) -> str:
 
 def markdown(table: Table) -> str:
     commands = [
-        f"- {row.label}: `{row.command}` with `--seed` {', '.join(map(str, row.seeds))}"
+        f"- {in_markdown(row.label)}: {as_code(row.command)} with `--seed` "
+        f"{', '.join(map(str, row.seeds))}"
         for row in table.rows
     ]
     parts = [head(table), "", markdown_table(cells(table)), "", *commands]
-    return "\n".join([f"### {table.title}", "", *parts])
+    return "\n".join([f"### {in_markdown(table.title)}", "", *parts])
 
 
 def plain(table: Table) -> str:
@@ -289,9 +303,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    tables = load(arguments.runs)
-    if arguments.update is None:
-        print("\n\n".join(map(markdown if arguments.markdown else plain, tables)))
-        return
-    update(arguments.update, "\n\n".join(map(markdown, tables)))
-    print(f"updated {arguments.update}: {len(tables)} table(s)")
+    with loaded(arguments.runs) as tables:
+        if arguments.update is None:
+            print("\n\n".join(map(markdown if arguments.markdown else plain, tables)))
+            return
+        update(arguments.update, "\n\n".join(map(markdown, tables)))
+        print(f"updated {arguments.update}: {len(tables)} table(s)")

@@ -1,5 +1,10 @@
 """Tables as text: for a terminal, and in Markdown."""
 
+import re
+
+# An underscore within a word is one; elsewhere it begins or ends emphasis, as other marks do.
+MARKS = re.compile(r"[\\`*~<|$\[\]]|(?<!\w)_|_(?!\w)")
+
 
 def aligned(rows: list[list[str]]) -> str:
     """Columns as wide as their widest cell; all but the first are right-aligned."""
@@ -13,5 +18,17 @@ def aligned(rows: list[list[str]]) -> str:
 
 def markdown_table(rows: list[list[str]]) -> str:
     """The same in Markdown; the first row is the head."""
-    head, *body = ["| " + " | ".join(row) + " |" for row in rows]
+    head, *body = ["| " + " | ".join(map(in_markdown, row)) + " |" for row in rows]
     return "\n".join([head, "|---" + "|---:" * (len(rows[0]) - 1) + "|", *body])
+
+
+def in_markdown(cell: str) -> str:
+    """A name of data as it is: it ends no column and no row, and holds no markup of its own."""
+    return MARKS.sub(lambda mark: "\\" + mark[0], " ".join(cell.splitlines()))
+
+
+def as_code(text: str) -> str:
+    """Text as code in Markdown: between more backticks than it has in a row."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    pad = " " if "`" in text else ""
+    return f"{fence}{pad}{' '.join(text.splitlines())}{pad}{fence}"

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.finished import Finished, Spread, find, in_short, options_of, read
+from analysis.finished import Finished, Spread, in_short, options_of, readable
 from analysis.seeds import half_width
 from analysis.text import aligned, markdown_table
-from tl.runs import Run
 
 # What a run and its twin may differ in; of the task options only how tasks are mixed is named.
 OF_THE_TASK = ("--task", "--data", "--seed")
@@ -163,7 +162,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    finished, _ = find(arguments.runs)
-    found = compute([read(Run(one.path)) for one in finished])
     table = markdown_table if arguments.markdown else aligned
-    print(f"{table(cells(found))}\n\n{words(found)}")
+    with readable(arguments.runs) as runs:
+        found = compute(runs)
+        print(f"{table(cells(found))}\n\n{words(found)}")

@@ -107,8 +107,8 @@ def resumed(path):
 
 
 def result(path):
-    with contextlib.redirect_stdout(io.StringIO()):
-        for table in tables.load([path.parent]):
+    with contextlib.redirect_stdout(io.StringIO()), tables.loaded([path.parent]) as found:
+        for table in found:
             assert tables.plain(table)
             assert tables.markdown(table)
 

@@ -15,8 +15,9 @@ def aligned(rows: Rows) -> str:
 
 
 def markdown(rows: Rows) -> str:
-    """A Markdown table; the first row is its head."""
-    head, *body = ["| " + " | ".join(row) + " |" for row in rows]
+    """A Markdown table; the first row is its head, and a "|" in a name ends no column."""
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    head, *body = ["| " + " | ".join(row) + " |" for row in cells]
     return "\n".join([head, "|---" + "|---:" * (len(rows[0]) - 1) + "|", *body])
 
 

@@ -38,11 +38,13 @@ def pages(tokens: list[str], maps: dict[str, np.ndarray], scripts: Path) -> dict
             "-r requirements-extra.txt"
         ) from None
     head = inline(read_scripts(scripts))
+    # "</script>" in a token would end the script that holds it; the space between has no width.
+    shown = [token.replace("<", "<\u200b") for token in tokens]
     made = {}
     for name, some in maps.items():
         layers = [torch.tensor(layer, dtype=torch.float32)[None] for layer in some]
         for kind, view in (("heads", head_view), ("model", model_view)):
-            page = view(layers, tokens, html_action="return").data
+            page = view(layers, shown, html_action="return").data
             # The scripts stand in the page under the names that these addresses belong to.
             body = ADDRESS.sub("", REMOTE.sub("", page))
             made[f"{kind}-{name}"] = f'<!DOCTYPE html><meta charset="utf-8">{head}{body}'

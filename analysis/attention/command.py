@@ -133,10 +133,10 @@ def words(found: Attention) -> str:
     if not found.divergence.any():
         return f"{start}no head looks anywhere else than before. {CAVEAT}"
     return (
-        f"{start}heads changed most in layer {by_layer.argmax() + 1} (mean Jensen-Shannon "
+        f"{start}heads changed most in layer {by_layer.argmax()} (mean Jensen-Shannon "
         f"divergence {by_layer.max():.3f} of at most 0.693 nats) and least in layer "
-        f"{by_layer.argmin() + 1} ({by_layer.min():.3f}); of all, head {head + 1} of layer "
-        f"{layer + 1} did most ({found.divergence.max():.3f}). Rows had an entropy of "
+        f"{by_layer.argmin()} ({by_layer.min():.3f}); of all, head {head} of layer "
+        f"{layer} did most ({found.divergence.max():.3f}). Rows had an entropy of "
         f"{found.before.entropy.mean():.2f} nats before and {found.after.entropy.mean():.2f} "
         f"after (looking everywhere alike: {found.uniform:.2f}); a token looked "
         f"{found.before.distance.mean():.1f} tokens far before, {found.after.distance.mean():.1f} "

@@ -9,7 +9,14 @@ import numpy as np
 from analysis.calibration import compare, compare_report, figure, page, predictions, words
 from analysis.calibration.bins import N_BINS
 from analysis.calibration.predictions import HALF, Predictions
-from analysis.finished import Finished, find_finished, out_folder, read, scored_split
+from analysis.finished import (
+    Finished,
+    labels_of,
+    out_folder,
+    readable,
+    refuse_other_data,
+    scored_split,
+)  # fmt: skip
 from analysis.plain import plain
 from analysis.plotting import save
 from analysis.seeds import add_against, choose, together
@@ -40,13 +47,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     if arguments.bins < 1:
         raise ValueError(f"--bins must be at least 1, got {arguments.bins}")
-    runs = chosen(arguments.runs)
-    if len(runs) > 1:
-        run_several(runs, arguments)
+    named = Run(arguments.runs[0])
+    if len(arguments.runs) == 1 and named.config.is_file():
+        run_one(named, arguments)
         return
-    (one,) = runs
+    with readable(arguments.runs, lambda one: check(one, arguments)) as runs:
+        if len(runs) == 1:
+            run_one(Run(runs[0].path), arguments)
+        else:
+            run_several(runs, arguments)
+
+
+def check(run: Finished, arguments: argparse.Namespace) -> None:
+    """Raise ValueError for a run whose predictions cannot be read."""
+    split = arguments.split or scored_split(run.result)
+    if arguments.member is None and None not in predictions.members(Run(run.path), split):
+        return  # of several tasks: which is meant has to be said, whatever the run holds
+    load(Run(run.path), arguments, arguments.member)
+
+
+def run_one(one: Run, arguments: argparse.Namespace) -> None:
+    """A page for a run, or for each of its members."""
     if arguments.against is not None:
-        choose([read(one).result["strategy"]], arguments.against)  # refuses one run alone
+        choose([one.read_result()["strategy"]], arguments.against)  # refuses one run alone
     split = arguments.split or scored_split(one.read_result())
     known = predictions.members(one, split)
     for member in known if arguments.member is None else (arguments.member,):
@@ -58,18 +81,6 @@ def run(arguments: argparse.Namespace) -> None:
         text = words.sentence(found)
         write_json(out / f"{name}.json", plain(found) | {"sentence": text})
         print(f"{words.tables(found)}\n\n{text}\nwrote {out / name}.png and {name}.json\n")
-
-
-def chosen(paths: list[Path]) -> list[Run]:
-    """The finished runs that are meant; unfinished ones beside them are named on stderr.
-
-    Raises:
-        ValueError: if there is none.
-    """
-    if len(paths) == 1 and (one := Run(paths[0])).config.is_file():
-        one.read_result()
-        return [one]
-    return find_finished(paths)
 
 
 def load(
@@ -98,14 +109,16 @@ def title(run: Run, member: str | None) -> str:
     return f"{result['strategy']} on {task}, {result['data_name']}, seed {result['seed']}"
 
 
-def run_several(runs: list[Run], arguments: argparse.Namespace) -> None:
+def run_several(finished: list[Finished], arguments: argparse.Namespace) -> None:
     """Compare configurations over their seeds."""
-    finished = [read(one) for one in runs]
-    by_name = together([one.result for one in finished])
+    results, paths = [one.result for one in finished], [one.path for one in finished]
+    refuse_other_data([Run(path) for path in paths], results)
+    labels_of(results, paths)  # refuses doubles
+    by_name = together(results)
     names = list(by_name)
     sorted_runs = [[finished[place] for place in places] for places in by_name.values()]
     against = choose(names, arguments.against)
-    out = out_folder([one.path for one in runs], arguments.out)
+    out = out_folder(paths, arguments.out)
     loaded = [
         [load(Run(one.path), arguments, arguments.member) for one in some] for some in sorted_runs
     ]

@@ -7,7 +7,17 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.calibration.compare import DECIDES, MENDED, Comparison, Difference, Group
 from analysis.calibration.words import by_chance, cell, short
-from analysis.plotting import GREY, INK, PALE, SILVER, colors_of, in_lines, label_ends, styled
+from analysis.plotting import (
+    GREY,
+    INK,
+    PALE,
+    SILVER,
+    colors_of,
+    headline,
+    in_lines,
+    label_ends,
+    styled,
+)  # fmt: skip
 from analysis.seeds import n_seeds
 from analysis.text import aligned
 
@@ -105,7 +115,7 @@ def figure(found: Comparison) -> Figure:
     below = 0.8 + 0.18 * max(n_lines, 2 * len(found.groups))  # inches
     result = Figure(figsize=(11.0, 4.2 + below))
     title = f"{found.title}, {found.split}   (● as trained, ◇ with a temperature)"
-    result.suptitle(title, x=0.01, ha="left")
+    headline(result, title)
     upper, lower = result.subfigures(2, 1, height_ratios=(4.2, below))
     gaps, area = upper.subplots(1, 2, width_ratios=(2.2, 1))
     plot_errors(area, found, "nll", "nll_mended", "NLL", 0)

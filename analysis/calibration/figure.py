@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from analysis.calibration.judge import Confidences
 from analysis.calibration.page import AS_TRAINED, Calibration
 from analysis.calibration.words import short
-from analysis.plotting import BLUE, GREY, INK, ORANGE, PALE, SILVER, label_end, styled
+from analysis.plotting import BLUE, GREY, INK, ORANGE, PALE, SILVER, headline, label_end, styled
 
 
 @styled
@@ -17,7 +17,7 @@ def figure(page: Calibration) -> Figure:
     """Reliability as trained and with a temperature, all ways, coverage; of NER, the types."""
     tagged = bool(page.kinds)
     result = Figure(figsize=(13.0 if tagged else 9.0, 8.2))
-    result.suptitle(f"{page.title}, {page.split}", x=0.01, ha="left")
+    headline(result, f"{page.title}, {page.split}")
     columns = result.add_gridspec(2, 3 if tagged else 2, height_ratios=(1.5, 1))
     mended = page.way("temperature")
     unit = "entities" if tagged else "answers"
@@ -57,17 +57,19 @@ def plot_reliability(upper: Axes, lower: Axes, found: Confidences, title: str, c
         ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.05),
     )  # fmt: skip
     upper.tick_params(labelbottom=False)
-    lower.bar(
-        table.lower, table.count, table.upper - table.lower, align="edge", color=color, alpha=0.55,
-        edgecolor="white", linewidth=0.5,
-    )  # fmt: skip
-    lower.set(yscale="log", ylim=(0.6, table.count.max() * 6), xlabel="confidence", ylabel="count")
+    # A bar of 1 has no height on a log axis, and none to be seen beside hundreds on another.
+    lower.hlines(table.count, table.lower, table.upper, color=color, linewidth=1)
+    lower.plot((table.lower + table.upper) / 2, table.count, "o", color=color, markersize=3.5)
+    highest = table.count.max() * 6
+    lower.set(yscale="log", ylim=(0.5, highest), xlabel="confidence", ylabel="count")
+    powers = [10**i for i in range(len(str(table.count.max())))]
+    lower.set_yticks(powers, [f"{power:,}" for power in powers])
     lower.minorticks_off()
     most = int(table.count.argmax())
     lower.annotate(
         f"{table.count[most]:,} of {found.n:,}",
         ((table.lower[most] + table.upper[most]) / 2, table.count[most]),
-        (0, 2), textcoords="offset points", ha="right" if most else "left", va="bottom", fontsize=8,
+        (0, 4), textcoords="offset points", ha="right" if most else "left", va="bottom", fontsize=8,
     )  # fmt: skip
 
 

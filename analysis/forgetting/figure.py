@@ -5,11 +5,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.forgetting.gains import Forgetting
-from analysis.plotting import BLUE, GREY, INK, ORANGE, PALE, SILVER, headline, styled
+from analysis.plotting import BLUE, GREY, INK, ORANGE, PALE, SILVER, headline, in_lines, styled
 from analysis.seeds import n_seeds
 
 COLOURS = {"learned": BLUE, "lost": ORANGE, "kept": INK, "unclear": GREY, "absent": SILVER}
 WIDTH = 13.0  # inches, at most
+LETTERS = 26  # in a line of a panel's title
 UNITS = {"probe": "score", "pairs": "score", "language": "nats per word piece"}
 
 
@@ -42,7 +43,7 @@ def figure(found: list[Forgetting], about: str) -> Figure:
 
 def title(found: Forgetting) -> str:
     """The label in lines that are no wider than a panel."""
-    lines = found.label.replace(" (", "\n(", 1)
+    lines = in_lines(found.label, LETTERS)
     n = len(found.seeds)
     return f"{lines}\nmean of {n_seeds(n)} (|)" if n > 1 else lines
 

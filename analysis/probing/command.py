@@ -4,6 +4,7 @@ import argparse
 import os
 
 from analysis.finished import add_runs, asked
+from analysis.layers import name_of, names_of
 from analysis.plain import plain
 from analysis.plotting import save
 from analysis.probing.figure import figure
@@ -19,12 +20,20 @@ NEEDS = {"hidden": tuple(WEIGHTS)}  # dumps of eval.py
 def numbers(found: list[Probed]) -> dict:
     """All that was found, as JSON."""
     layers = {
-        probed.name: {curve.name: {"best": curve.best, "centre": curve.centre, "gain": curve.gain}
-                      for curve in probed.curves}
+        probed.name: {
+            curve.name: {
+                "best": name_of(curve.best), "centre": curve.centre, "gain": curve.gain
+            }
+            for curve in probed.curves
+        }
         for probed in found
     }  # fmt: skip
-    properties = [plain(probed) for probed in found]
-    return {"properties": properties, "layers": layers, "sentence": paragraph(found)}
+    return {
+        "states": names_of(len(found[0].curves[0].accuracy)),  # of all lists of numbers
+        "properties": [plain(probed) for probed in found],
+        "layers": layers,
+        "sentence": paragraph(found),
+    }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,6 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from analysis.plotting import (
     GREY,
@@ -17,6 +16,7 @@ from analysis.plotting import (
     in_lines,
     label_ends,
     styled,
+    ticks_of_layers,
 )  # fmt: skip
 from analysis.probing.probed import Probed
 from analysis.probing.report import from_below, of_seeds
@@ -46,11 +46,9 @@ def plot(axes: Axes, probed: Probed) -> None:
         ends[curve.name] = (curve.accuracy[-1], color)
     axes.set(title=probed.name, xlim=(0, last))
     axes.margins(y=0.03 * len(probed.curves))  # labels of lines that end together need it
-    axes.set_xlabel("layer (0: embeddings)")
-    axes.set_ylabel(
-        f"accuracy ({probed.n_test:,} tested, {probed.n_train:,} trained on)", fontsize=8
-    )
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylabel("accuracy")
+    axes.set_xlabel(f"layer ({probed.n_test:,} tested, {probed.n_train:,} trained on)")
+    ticks_of_layers(axes.xaxis, last + 1)
     label_ends(axes, last, ends | plot_majority(axes, probed.majority))
 
 
@@ -77,16 +75,18 @@ def plot_centres(axes: Axes, found: list[Probed]) -> None:
         axes.axhspan(line - 0.42, line + 0.42, color=PALE, alpha=0.35, linewidth=0)
         for place, name in enumerate(names):
             curve, y = probed.curve(name), line + 0.35 - room * (place + 0.5)
+            best = curve.best - 1  # the number of the layer; the embeddings lie at −1
             if curve.centre is not None:
-                axes.plot([curve.centre, curve.best], [y, y], color=colors[name], linewidth=0.8)
+                axes.plot([curve.centre, best], [y, y], color=colors[name], linewidth=0.8)
                 axes.plot(curve.centre, y, "o", color=colors[name], clip_on=False)
-            axes.plot(curve.best, y, "|", color=colors[name], markersize=6, clip_on=False)
+            axes.plot(best, y, "|", color=colors[name], markersize=6, clip_on=False)
         axes.annotate(probed.name, (0, line), (4, 0), ("axes fraction", "data"),
                       textcoords="offset points", va="center")  # fmt: skip
-    last = len(found[0].curves[0].accuracy) - 1
+    n_states = len(found[0].curves[0].accuracy)
     # Names stand within the panel: beside it, they would push all panels above to the right.
-    axes.set(xlim=(-NAMES * last, last), ylim=(-0.5, len(order) - 0.5), yticks=[])
-    axes.set_xticks(range(last + 1))
+    left = -1 - NAMES * (n_states - 1)
+    axes.set(xlim=(left, n_states - 2), ylim=(-0.5, len(order) - 0.5), yticks=[])
+    ticks_of_layers(axes.xaxis, n_states, -1)
     axes.set_xlabel(
         "layer (●: centre of gravity of the gains\nover the embeddings, |: where read best)"
     )

@@ -35,7 +35,7 @@ class Curve:
 
     @property
     def best(self) -> int:
-        """The layer where it is read best, the lowest of equals."""
+        """The state in which it is read best, by its index; the lowest of equals."""
         return int(self.accuracy.argmax())
 
     @property
@@ -60,7 +60,7 @@ class Change:
 
     @property
     def clear(self) -> np.ndarray:
-        """The layers whose interval leaves out 0."""
+        """The states whose interval leaves out 0, by index."""
         return np.flatnonzero((self.low > 0) | (self.high < 0))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from analysis.layers import in_words, listed, name_of, names_of
 from analysis.probing.probed import Change, Curve, Probed
 from analysis.seeds import n_seeds
 from analysis.states import BEFORE, RANDOM
@@ -40,17 +41,13 @@ def sentence(probed: Probed) -> str:
     return " ".join(parts)
 
 
-def place(layer: int) -> str:
-    return "in the embeddings" if layer == 0 else f"in layer {layer}"
-
-
 def best(curve: Curve) -> str:
-    layer = curve.best
-    beside = f"macro-F1 {curve.f1[layer]:.3f}, {curve.compression[layer]:.1f} times compressed"
+    state = curve.best
+    beside = f"macro-F1 {curve.f1[state]:.3f}, {curve.compression[state]:.1f} times compressed"
     if curve.control is not None:
-        selectivity = curve.accuracy[layer] - curve.control[layer]
+        selectivity = curve.accuracy[state] - curve.control[state]
         beside = f"selectivity {selectivity:.3f}, {beside}"
-    return f"{place(layer)} ({curve.accuracy[layer]:.3f}; {beside})"
+    return f"in {in_words(state)} ({curve.accuracy[state]:.3f}; {beside})"
 
 
 def change_in_words(change: Change, after: Curve) -> str:
@@ -60,16 +57,16 @@ def change_in_words(change: Change, after: Curve) -> str:
     if not change.mean.any():
         return f"{text}: every layer gives the same as before."
     clear = {
-        "gained": [int(layer) for layer in change.clear if change.mean[layer] > 0],
-        "lost": [int(layer) for layer in change.clear if change.mean[layer] < 0],
+        "gained": [int(state) for state in change.clear if change.mean[state] > 0],
+        "lost": [int(state) for state in change.clear if change.mean[state] < 0],
     }
     last = len(change.mean) - 1
     parts = []
     for verb, of in clear.items():
         if of:
-            most = max(of, key=lambda layer: abs(change.mean[layer]))
-            where = f", most in layer {most}" if len(of) > 1 else ""
-            parts.append(f"{verb} in {layers(of)}{where}: {signed(change, most)}")
+            most = max(of, key=lambda state: abs(change.mean[state]))
+            where = f", most in {in_words(most)}" if len(of) > 1 else ""
+            parts.append(f"{verb} in {listed(of)}{where}: {signed(change, most)}")
     if not parts:
         return f"{text}: no layer changed beyond chance, the last by {signed(change, last)}."
     if last not in [*clear["gained"], *clear["lost"]]:
@@ -77,21 +74,9 @@ def change_in_words(change: Change, after: Curve) -> str:
     return f"{text}: {'; '.join(parts)}."
 
 
-def layers(numbers: list[int]) -> str:
-    """`layers 2–4, 6`."""
-    spans: list[list[int]] = []
-    for number in numbers:
-        if spans and number == spans[-1][-1] + 1:
-            spans[-1].append(number)
-        else:
-            spans.append([number])
-    shown = [str(s[0]) if len(s) == 1 else f"{s[0]}–{s[-1]}" for s in spans]
-    return f"layer{'s' * (len(numbers) > 1)} {', '.join(shown)}"
-
-
-def signed(change: Change, layer: int) -> str:
-    """The change of a layer, with its interval."""
-    return f"{change.mean[layer]:+.3f} [{change.low[layer]:+.3f}, {change.high[layer]:+.3f}]"
+def signed(change: Change, state: int) -> str:
+    """The change of a state, with its interval."""
+    return f"{change.mean[state]:+.3f} [{change.low[state]:+.3f}, {change.high[state]:+.3f}]"
 
 
 def table(probed: Probed) -> str:
@@ -106,7 +91,7 @@ def table(probed: Probed) -> str:
     }
     if probed.curves[0].control is None:
         del kinds["selectivity"]
-    rows = [["layer", *map(str, range(len(probed.curves[0].accuracy)))]]
+    rows = [["layer", *names_of(len(probed.curves[0].accuracy))]]
     for kind, cells in kinds.items():
         rows += [[f"{kind}, {curve.name}", *cells(curve)] for curve in probed.curves]
     return f"{probed.name}{of_seeds(probed)}\n{aligned(rows)}"
@@ -126,7 +111,7 @@ def carried(found: list[Probed]) -> str:
 
 def cell(curve: Curve) -> str:
     place = "-" if curve.centre is None else f"{curve.centre:.1f}"
-    return f"{curve.best} ({place}; {curve.gain:+.3f})"
+    return f"{name_of(curve.best)} ({place}; {curve.gain:+.3f})"
 
 
 def from_below(found: list[Probed]) -> list[Probed]:

@@ -1,18 +1,29 @@
 """The figure of robustness: scores on texts and on their rewrites, kind by kind."""
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.plotting import BLUE, GREY, INK, ORANGE, SILVER, styled
+from analysis.plotting import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    SILVER,
+    headline,
+    in_lines,
+    styled,
+)  # fmt: skip
 from analysis.robustness.counts import Estimate
-from analysis.robustness.results import FEW, Robustness
+from analysis.robustness.results import Robustness
 from analysis.seeds import n_seeds
 
 ROW = 0.27  # inches
 WIDTH = 13.0  # at most
 NAMES = 2.2  # for the names of the rows
 NUMBERS = 1.0  # for those beside the points of a panel
+LETTERS = 26  # in a line of a panel's title
 
 
 @styled
@@ -23,7 +34,7 @@ def figure(found: list[Robustness], title: str) -> Figure:
     width = min(NAMES + 2.6 * len(found), WIDTH)
     result = Figure(figsize=(width, 1.7 + ROW * (rows + 1)))
     panels = result.subplots(1, len(found), sharex=True, sharey=True, squeeze=False)[0]
-    result.suptitle(title, x=0.01, ha="left")
+    headline(result, title)
     for panel, one in zip(panels, found, strict=True):
         plot(panel, one, kinds)
     first = found[0]
@@ -46,15 +57,23 @@ def figure(found: list[Robustness], title: str) -> Figure:
 
 
 def reach(found: list[Robustness]) -> tuple[float, float]:
-    """The lowest and the highest share that must be seen, from 0 to 1."""
-    lows, highs = [], []
-    for one in found:
-        shown = [one.before, one.after, one.worst]
-        shown += [kind.after for kind in one.kinds.values() if kind.n >= FEW]  # else wide
-        lows += [estimate.low for estimate in shown if estimate.value is not None]
-        every = [*shown, *(e for kind in one.kinds.values() for e in (kind.before, kind.after))]
-        highs += [estimate.high for estimate in every if estimate.value is not None]
-    return max(0.0, min(lows, default=0.0)), min(1.0, max(highs, default=1.0))
+    """The lowest and the highest share that is drawn: no interval is cut, of few texts neither."""
+    drawn = [
+        estimate
+        for one in found
+        for estimate in (
+            one.before, one.after, one.worst,
+            *(kind.before for kind in one.kinds.values()),
+            *(kind.after for kind in one.kinds.values()),
+        )
+        if estimate.value is not None
+    ]  # fmt: skip
+    ends = [
+        end
+        for estimate in drawn
+        for end in (estimate.low, estimate.high, estimate.value, *estimate.seeds)
+    ]
+    return (float(np.nanmin(ends)), float(np.nanmax(ends))) if ends else (0.0, 1.0)
 
 
 def places(kinds: list[str]) -> list[float]:
@@ -63,7 +82,7 @@ def places(kinds: list[str]) -> list[float]:
 
 
 def plot(axes: Axes, found: Robustness, kinds: list[str]) -> None:
-    lines, n = found.label.replace(" (", "\n(", 1), len(found.seeds)
+    lines, n = in_lines(found.label, LETTERS), len(found.seeds)
     axes.set_title(f"{lines}\nmean of {n_seeds(n)} (|)" if n > 1 else lines, fontsize=8)
     rows = iter(places(kinds))
     point(axes, next(rows), found.before, BLUE)

@@ -5,6 +5,7 @@ import argparse
 import numpy as np
 
 from analysis.finished import Asked, add_runs, asked
+from analysis.layers import in_words, names_of
 from analysis.plain import plain
 from analysis.plotting import save
 from analysis.seeds import named, together
@@ -39,20 +40,21 @@ def moved_in_words(who: str, moved: Moved) -> str:
             return f"{who} moved nothing, every layer is as it was."
         return f"{who} left every layer that can be compared as it was."
     last = "" if np.isnan(values[-1]) else f", the last to {values[-1]:.3f}{since(values)}"
-    return f"{who} moved layer {low} most (CKA {values[low]:.3f}){last}."
+    return f"{who} moved {in_words(low)} most (CKA {values[low]:.3f}){last}."
 
 
 def gone_in_words(moved: Moved) -> list[str]:
     """The layers that have no similarity, and why; nothing where all have one."""
     parts = []
-    for layer in np.flatnonzero(np.isnan(moved.mean)):
-        collapsed, n = int(moved.collapsed[:, layer].sum()), len(moved.each)
+    for state in map(int, np.flatnonzero(np.isnan(moved.mean))):
+        collapsed, n = int(moved.collapsed[:, state].sum()), len(moved.each)
         seeds = f" in {collapsed} of {n} seeds" if n > 1 else ""
+        where = in_words(state)
         parts.append(
-            f"Its layer {layer} has collapsed{seeds}: all its states are equal."
+            f"It has collapsed in {where}{seeds}: all states there are equal."
             if collapsed
-            else f"Its layer {layer} cannot be compared: states are equal before adaptation, or "
-            "differ by no more than chance."
+            else f"It cannot be compared in {where}: states are equal before adaptation, or differ "
+            "by no more than chance."
         )
     return parts
 
@@ -62,12 +64,12 @@ def bias_in_words(bias: Bias) -> list[str]:
     known = np.flatnonzero(~np.isnan(bias.shuffled_biased + bias.shuffled_debiased))
     if not len(known):
         return []
-    layer, last = int(known[-1]), len(bias.biased) - 1
-    where = "the last layer" if layer == last else f"layer {layer}"
+    state, last = int(known[-1]), len(bias.biased) - 1
+    where = "the last layer" if state == last else in_words(state)
     return [
         f"With the examples of {bias.run} shuffled, so that nothing is shared, the biased form "
-        f"still says {bias.shuffled_biased[layer]:.3f} of {where}, the debiased one "
-        f"{bias.shuffled_debiased[layer]:.3f}."
+        f"still says {bias.shuffled_biased[state]:.3f} of {where}, the debiased one "
+        f"{bias.shuffled_debiased[state]:.3f}."
     ]
 
 
@@ -75,7 +77,7 @@ def since(values: np.ndarray, limit: float = 0.95) -> str:
     """The lowest layer from which on all are below a limit, in words."""
     kept = np.flatnonzero(~(values < limit))
     first = int(kept[-1]) + 1 if len(kept) else 0
-    return f"; from layer {first} on it is below {limit}" if first < len(values) else ""
+    return f"; from {in_words(first)} on it is below {limit}" if first < len(values) else ""
 
 
 def ends_in_words(ends: Ends) -> list[str]:
@@ -107,6 +109,7 @@ def numbers(found: Similarity) -> dict:
     return {
         "states": found.pool,
         "examples": found.n_examples,
+        "layers": names_of(len(found.bias.biased)),  # of all lists of numbers
         "before_against_after": plain(moved),
         "bias": plain(found.bias),
         "map": plain(found.map),

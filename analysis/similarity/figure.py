@@ -5,9 +5,17 @@ from textwrap import fill
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from analysis.plotting import GREY, INK, SILVER, colors_of, label_ends, styled
+from analysis.plotting import (
+    GREY,
+    INK,
+    SILVER,
+    colors_of,
+    headline,
+    label_ends,
+    styled,
+    ticks_of_layers,
+)
 from analysis.similarity.moved import Ends, Map, Similarity
 
 WIDE = 34  # letters of a label
@@ -22,7 +30,7 @@ def figure(found: Similarity, title: str) -> Figure:
     if found.ends is not None and len(found.ends.names) > 2:
         draws.append(lambda axes: plot_ends(axes, found.ends))
     result = Figure(figsize=(4.4 * len(draws) + 0.8, 3.9))
-    result.suptitle(f"Debiased linear CKA, {found.pool}: {title}", x=0.01, ha="left")
+    headline(result, f"Debiased linear CKA, {found.pool}: {title}")
     panels = result.subplots(1, len(draws), squeeze=False)[0]
     for axes, draw in reversed(list(zip(panels, draws, strict=True))):
         draw(axes)  # labels of curves are placed last, when nothing will move any more
@@ -54,8 +62,8 @@ def plot_moved(axes: Axes, found: Similarity) -> None:
             ends[name], lowest = (known[-1], color), min(lowest, known.min())
     of = "\n(grey: the first run)" if found.ends is not None else ""
     axes.set(title=f"before against after{of}", ylim=(lowest, 1), xlim=(0, x[-1]))
-    axes.set(xlabel="layer (0: embeddings)", ylabel="CKA")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="layer", ylabel="CKA")
+    ticks_of_layers(axes.xaxis, len(x))
     label_ends(axes, x[-1], ends)
 
 
@@ -63,8 +71,9 @@ def plot_map(axes: Axes, one: Map) -> None:
     """Layers by layers; the embeddings are at the bottom and on the left."""
     heat(axes, one.values)
     n_rows, n_columns = one.values.shape
-    axes.set_xticks(np.arange(n_columns) + 0.5, range(n_columns))
-    axes.set_yticks(np.arange(n_rows) + 0.5, range(n_rows))
+    ticks_of_layers(axes.xaxis, n_columns, 0.5)
+    ticks_of_layers(axes.yaxis, n_rows, 0.5)
+    axes.get_xticklabels()[0].set(rotation=30, ha="right", rotation_mode="anchor")
     axes.set(title="layer by layer", xlabel=f"layer, {fill(one.columns, WIDE)}")
     axes.set_ylabel(f"layer, {fill(one.rows, WIDE)}")
 

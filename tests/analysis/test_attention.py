@@ -1,6 +1,7 @@
 """Entropy, distance, divergence and rollout of attention, on maps that are known; files."""
 
 import json
+from dataclasses import replace
 
 import made_runs
 import numpy as np
@@ -10,6 +11,7 @@ from drawn import texts_outside
 from analysis import __main__ as command_line
 from analysis.attention import command as attention
 from analysis.attention import figures as attention_figures
+from analysis.attention.heads import Attention, Heads
 
 RESULT = {
     "task": "ner",
@@ -207,6 +209,46 @@ def test_the_overview_has_a_line_for_each_configuration():
     np.testing.assert_allclose(change.lines[0].get_ydata(), found.divergence.mean(axis=1))
     shown = {text.get_text() for text in entropy.texts}
     assert shown == {"run", "before", "looking everywhere"}
+
+
+def test_colours_have_one_scale_and_a_head_at_0_stands_on_no_edge():
+    """A small change is pale whatever the largest is; a head that looks at one token is seen."""
+    for most in (0.01, 0.6):
+        found = replace(made(), divergence=np.array([[0.0, most], [most, 0.0]]))
+        top, middle, bottom = attention_figures.heads(found, "about").axes[:3]
+        (image,) = top.images
+        assert image.get_clim() == (0, pytest.approx(np.log(2)))
+        assert [label.get_text() for label in top.get_yticklabels()] == ["0", "1"]
+        assert middle.get_ylim()[0] < 0 > bottom.get_ylim()[0]
+    maps = np.full((2, 2, 5, 5), 0.2)
+    for drawn in (
+        attention_figures.maps("label", list("abcde"), maps, maps),
+        attention_figures.rollouts("label", list("abcde"), maps[0, 0], maps[0, 0]),
+    ):
+        assert {image.get_clim() for axes in drawn.axes for image in axes.images} == {(0, 1)}
+        bars = [axes for panel in drawn.axes for axes in panel.child_axes]
+        assert [label.get_text() for label in bars[0].get_yticklabels()][-1] == "1"
+
+
+def made():
+    """What is known of two heads of two layers, one of which looks at one token alone."""
+    some = Heads(np.array([[0.0, 1.0], [1.0, 2.0]]), np.array([[0.0, 1.0], [1.0, 2.0]]))
+    return Attention("lora", 1, 9, 99, 2.0, some, some, np.zeros((2, 2)))
+
+
+def test_the_title_of_a_rollout_touches_no_panel_and_no_token_the_caption():
+    tokens = [*"abcdefgh", "ambitiousness"]
+    rolled = np.full((9, 9), 1 / 9)
+    drawn = attention_figures.rollouts(
+        "a task, some data: a strategy (with options 1)", tokens, rolled, rolled
+    )
+    assert texts_outside(drawn) == []
+    title, note = drawn._suptitle.get_window_extent(), drawn._supxlabel.get_window_extent()
+    for axes in drawn.axes[:2]:
+        assert axes.title.get_window_extent().y1 < title.y0
+        assert axes._left_title.get_window_extent().y1 + 2 < title.y0
+        lowest = min(label.get_window_extent().y0 for label in axes.get_xticklabels())
+        assert lowest > note.y1 + 2
 
 
 def test_bad_input_is_answered_in_words(tmp_path, capsys):

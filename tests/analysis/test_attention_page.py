@@ -128,6 +128,28 @@ document.body.dataset.found = JSON.stringify([state.layer, state.head,
     assert found == [0, 11, 0, True, True]
 
 
+@pytest.mark.slow
+def test_a_page_in_a_narrow_window_scrolls_down_only(tmp_path):
+    """In 420 pixels, by a frame: a window cannot be made so narrow."""
+    script = """
+document.body.dataset.found = JSON.stringify(
+  [document.documentElement.scrollWidth <= window.innerWidth, window.innerWidth]);
+"""
+    html = page("lora on a task", [text(n=40, n_layers=6, tokens=["word" * 4] * 40)], "caveat")
+    inner = f"{html}<script>{script}</script>".replace("&", "&amp;").replace('"', "&quot;")
+    path = tmp_path / "page.html"
+    path.write_text(
+        f'<iframe id="frame" width="420" height="900" srcdoc="{inner}"></iframe><script>'
+        "frame.onload = () => document.body.dataset.found = "
+        "frame.contentDocument.body.dataset.found;</script>",
+        encoding="utf-8",
+    )
+    shown, errors = opened(path)
+    assert errors == []
+    found = re.findall(r'<body data-found="([^"]*)"', shown)
+    assert json.loads(found[0]) == [True, 420]
+
+
 def test_bertviz_pages_say_what_is_missing(tmp_path, monkeypatch):
     maps = {"after": np.full((1, 1, 2, 2), 0.5)}
     monkeypatch.setitem(sys.modules, "bertviz", None)

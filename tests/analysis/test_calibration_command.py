@@ -15,6 +15,7 @@ from analysis.calibration import command, compare, compare_report, page, words
 from analysis.calibration.bins import reliability_table, softmax
 from analysis.calibration.compare import Group
 from analysis.calibration.compare_report import figure, sentence
+from analysis.calibration.figure import figure as page_figure
 from analysis.calibration.predictions import Predictions
 from analysis.plotting import colors_of
 from tl.runs import Run, write_arrays, write_json
@@ -97,6 +98,15 @@ def test_page_of_one_run(tmp_path, capsys):
     assert mended["ece"]["value"] < raw["ece"]["value"]
     assert found["ways"][1]["n_changed"] == 0
     assert sum(raw["width"]["count"]) == raw["n"] == 400
+
+
+def test_a_bin_of_one_answer_is_seen(tmp_path):
+    drawn = page_figure(page.compute("a run", *loaded(write_run(tmp_path)), 15))
+    lower = next(axes for axes in drawn.axes if axes.get_ylabel() == "count")
+    counts = lower.lines[0].get_ydata()
+    assert counts.min() >= 1
+    assert lower.get_ylim()[0] < 1  # so the mark of a bin of 1 stands above the edge
+    assert [label.get_text() for label in lower.get_yticklabels()] == ["1", "10", "100"]
 
 
 def loaded(path, **options):

@@ -21,8 +21,8 @@ def row(strategy, learning, scores, *options):
     )  # fmt: skip
 
 
-def table(*rows):
-    return Table("ner", "newsroom", "f1", "test", rows)
+def table(*rows, **others):
+    return Table("ner", "newsroom", "f1", "test", rows, **others)
 
 
 CROWDED = table(

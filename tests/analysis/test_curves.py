@@ -74,7 +74,7 @@ def test_sentence_says_what_the_numbers_say():
     assert "best after epoch 2 of 2 (the last: more epochs may help)" in text
     assert "0.800 against 0.100 untrained" in text
     assert (
-        "largest gradient norms are in head (median 7; next layer 2, 3; least layer 1, 0.5)" in text
+        "largest gradient norms are in head (median 7; next layer 1, 3; least layer 0, 0.5)" in text
     )
 
 
@@ -92,8 +92,8 @@ def test_figures_show_every_part_and_step():
     panels = [axes for axes in curves.layers_figure(found).axes if axes.get_title("left")]
     for axes, values in zip(panels, (found.norms, found.updates, found.drifts), strict=True):
         assert [label.get_text() for label in axes.get_yticklabels()] == [
+            "layer 0",
             "layer 1",
-            "layer 2",
             "head",
         ]
         shown = np.ma.masked_invalid(np.where(values > 0, values, np.nan))

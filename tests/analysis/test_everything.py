@@ -63,10 +63,18 @@ def test_one_analysis_that_cannot_be_stops_no_other(run, monkeypatch, capsys):
     assert ran == [(name, [str(run.path), "--out", str(run.path / "analysis")]) for name in needs]
     out = capsys.readouterr().out
     assert "[5/5] robustness" in out
+    assert f"in {run.path / 'analysis'}: 5 steps; to look at: nothing" in out
     assert out.splitlines()[-2:] == [
         "left out: rewrites: no rewrites: this task has none",
         "left out: robustness: there are no rewrites",
     ]
+
+
+def test_the_end_names_what_can_be_opened(tmp_path):
+    for name in ("probing.png", "attention-view.html", "attention.png", "probing.json"):
+        (tmp_path / name).touch()
+    names = ["attention-view.html", "attention.png", "probing.png"]
+    assert everything.pages(tmp_path) == [str(tmp_path / name) for name in names]
 
 
 def test_an_analysis_that_fails_on_what_is_there_is_an_error_at_the_end(run, monkeypatch, capsys):

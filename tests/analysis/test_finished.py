@@ -1,10 +1,12 @@
 """What runs are called beside each other, and where files about them go."""
 
+import argparse
 from pathlib import Path
 
 import pytest
+from made_runs import made_run
 
-from analysis.finished import labels_of, out_folder, refuse_other_data
+from analysis.finished import asked, labels_of, out_folder, refuse_other_data
 from tl.runs import Run
 
 
@@ -32,6 +34,38 @@ def test_a_label_has_what_not_all_runs_share(results, labels):
 def test_equal_names_are_refused():
     with pytest.raises(ValueError, match="both called 'full'"):
         labels_of([result("full"), result("full")])
+
+
+def test_both_runs_of_one_name_are_named():
+    with pytest.raises(ValueError, match="^runs/b and runs/d are both called 'full'; give"):
+        labels_of(
+            [result("lora"), result("full"), result("full")],
+            [Path("runs/a"), Path("runs/b"), Path("runs/d")],
+        )
+
+
+def test_a_parent_of_runs_is_as_good_as_their_names(tmp_path, capsys):
+    runs = [made_run(tmp_path / "r" / f"{i}", seed=i) for i in range(3)]
+    for run in runs:
+        run.env.write_text('{"device": "cpu"}')
+    (tmp_path / "r" / "unfinished").mkdir()
+    for name in ("config", "env"):
+        (tmp_path / "r" / "unfinished" / f"{name}.json").write_text("{}")
+
+    def of(*paths):
+        return asked(argparse.Namespace(runs=paths, out=tmp_path / "out", split=None))
+
+    named, parent = of(*(run.path for run in runs)), of(tmp_path / "r")
+    assert [run.path for run in parent.runs] == [run.path.resolve() for run in named.runs]
+    assert parent.labels == named.labels
+    assert "left out, not finished" in capsys.readouterr().err
+    for run in runs[1:]:
+        run.result.write_text("{")
+    with pytest.raises(ValueError, match=r"1/result\.json(?s:.*)2/result\.json"):
+        of(tmp_path / "r")
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(ValueError, match="no finished run"):
+        of(tmp_path / "nothing")
 
 
 def test_runs_of_another_task_or_data_set_are_refused():

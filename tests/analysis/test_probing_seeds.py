@@ -140,15 +140,15 @@ def test_macro_f1_of_a_layer_is_that_of_its_probe():
 
 
 def test_the_centre_of_gravity_is_the_mean_layer_of_the_gains():
-    assert centre(np.array([0.5, 0.6, 0.55, 0.8])) == pytest.approx((1 * 0.1 + 3 * 0.2) / 0.3)
-    assert centre(np.array([0.5, 0.9, 0.8, 0.9])) == 1.0  # what is lost and found is no gain
+    assert centre(np.array([0.5, 0.6, 0.55, 0.8])) == pytest.approx((0 * 0.1 + 2 * 0.2) / 0.3)
+    assert centre(np.array([0.5, 0.9, 0.8, 0.9])) == 0.0  # what is lost and found is no gain
     assert centre(np.array([0.5, 0.4, 0.5])) is None
     values = np.random.default_rng(0).random(13)
     best, total, weighted = values[0], 0.0, 0.0
     for i in range(1, 13):
         gain = max(0.0, values[i] - best)
         best = max(best, values[i])
-        total, weighted = total + gain, weighted + i * gain
+        total, weighted = total + gain, weighted + (i - 1) * gain
     assert centre(values) == pytest.approx(weighted / total)
 
 
@@ -243,8 +243,8 @@ def test_the_table_of_layers_stands_in_the_order_in_which_properties_come_in():
     head, *rows = report.carried(found).splitlines()
     assert head.split()[-1] == BEFORE
     assert rows[0].split("  ")[0] == "word"
-    assert rows[0].endswith("1 (1.0; +0.800)")
-    assert rows[1].endswith("2 (2.0; +0.800)")
+    assert rows[0].endswith("0 (0.0; +0.800)")
+    assert rows[1].endswith("1 (1.0; +0.800)")
 
 
 def test_command_line_of_seeds_writes_one_curve_and_little(tmp_path, capsys):
@@ -257,7 +257,8 @@ def test_command_line_of_seeds_writes_one_curve_and_little(tmp_path, capsys):
     assert [curve["name"] for curve in label["curves"]] == [RANDOM, BEFORE, "lora"]
     assert [curve["n_seeds"] for curve in label["curves"]] == [1, 1, 3]
     assert topic["name"] == "topic, news"
-    assert found["layers"][label["name"]]["lora"]["best"] == 2
+    assert found["layers"][label["name"]]["lora"]["best"] == "1"
+    assert found["states"] == ["embeddings", "0", "1"]
     assert "mean of 3 seeds" in found["sentence"]
     assert "best layer (centre of gravity; gain)" in capsys.readouterr().out
     assert path.stat().st_size < 30_000

@@ -208,7 +208,7 @@ def test_command_line_writes_picture_points_and_numbers(tmp_path, capsys):
 def test_what_cannot_be_projected_is_refused(tmp_path, capsys):
     run = made_texts(tmp_path / "run")
     words = ["projection", str(run.path), "--layer", "3"]
-    refused_by(command_line.main, words, capsys, "--layer 3: there are 3, from 0 to 2")
+    refused_by(command_line.main, words, capsys, "--layer 3: this model has layers 0..1")
     words = ["projection", str(run.path), "--only", "topic"]
     refused_by(command_line.main, words, capsys, "none of label of reviews, mean", "first token")
     run.result.unlink()
@@ -219,19 +219,19 @@ def test_what_cannot_be_projected_is_refused(tmp_path, capsys):
 
 
 def test_states_that_are_all_equal_are_left_out(tmp_path, capsys):
-    """As those of the first token are in layer 0: t-SNE of them ends the process."""
+    """As those of the first token are in the embeddings: t-SNE of them ends the process."""
     run = made_texts(tmp_path / "run")
     for weights in projection.WEIGHTS:
         path = run.arrays("hidden", "test", weights)
         arrays = dict(np.load(path))
         arrays["first"][:, 0] = 0.5
         np.savez(path, **arrays)
-    assert command_line.main(["projection", str(run.path), "--layer", "0"]) == 0
+    assert command_line.main(["projection", str(run.path), "--layer", "embeddings"]) == 0
     out = capsys.readouterr().out
-    assert "left out: label of reviews, first token, layer 0, before: all 150 states" in out
-    assert "label of reviews, mean of the tokens, layer 0 (150 rows" in out
+    assert "left out: label of reviews, first token, embeddings, before: all 150 states" in out
+    assert "label of reviews, mean of the tokens, embeddings (150 rows" in out
     prop, shown = labelled(np.arange(20) % 2, {BEFORE: np.eye(20), "after": np.ones((20, 20))})
-    with pytest.raises(ValueError, match="layer 0, after: all 20 states are equal"):
+    with pytest.raises(ValueError, match="embeddings, after: all 20 states are equal"):
         compute(prop, shown, 0, "tsne")
 
 

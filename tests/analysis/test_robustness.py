@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from drawn import texts_outside
 from rewritten import AFTER, BEFORE, LABELS, arrays, logits_of, tagged_arrays, write_run
 
 from analysis import __main__ as command_line
@@ -251,6 +252,21 @@ def test_figure_has_a_row_for_every_kind_and_a_panel_for_every_run():
     assert names == ["as they are", "all rewrites", "texts right in all forms", *rows]
     shown = [text.get_text() for text in panels[0].texts]
     assert shown[:3] == [".800", ".600 (−.200)", ".400"]
+
+
+def test_no_interval_is_cut_whatever_its_number_of_texts():
+    """Two texts of a kind have an interval that is wider than all others."""
+    random = np.random.default_rng(0)
+    labels, before = np.ones(60, dtype=int), (random.random(60) < 0.8).astype(int)
+    kinds = ["number"] * 6 + ["typo"] * 174
+    found = compute("some", {0: count(arrays(labels, before, [[b] * 3 for b in before], kinds))})
+    rare = found.kinds["number"].after
+    drawn = robustness.figure([found], "a title by some rewriter with a name " + "x" * 70)
+    (axes,) = drawn.axes
+    low, high = axes.get_xlim()
+    assert low < rare.low < found.after.low
+    assert rare.high < high
+    assert texts_outside(drawn) == []
 
 
 def test_bad_input_is_answered_in_words(tmp_path, capsys):

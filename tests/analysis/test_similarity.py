@@ -109,8 +109,8 @@ def test_what_moved_is_said(runs):
     assert abs(found.bias.shuffled_debiased).max() < 0.05
     assert found.bias.shuffled_biased.min() > 0.01
     text = similarity.sentence(found)
-    assert f"lora moved layer 2 most (CKA {lora[2]:.3f})" in text
-    assert "from layer 2 on it is below 0.95" in text
+    assert f"lora moved layer 1 most (CKA {lora[2]:.3f})" in text
+    assert "from layer 1 on it is below 0.95" in text
     assert "frozen moved nothing" in text
     assert (found.map.rows, found.map.columns) == ("lora", "frozen")
     np.testing.assert_allclose(np.diag(found.map.values), lora, atol=1e-12)
@@ -125,7 +125,7 @@ def test_seeds_of_a_configuration_are_one_curve_with_an_interval_over_them(seeds
     np.testing.assert_allclose(lora.mean, np.mean(each, axis=0))
     interval = ttest_1samp([values[2] for values in each], 0).confidence_interval(0.95)
     assert lora.half[2] == pytest.approx((interval.high - interval.low) / 2)
-    assert "lora (mean of 2 seeds) moved layer 2 most" in similarity.sentence(found)
+    assert "lora (mean of 2 seeds) moved layer 1 most" in similarity.sentence(found)
     assert found.map is None
 
 
@@ -166,8 +166,8 @@ def test_a_collapsed_layer_is_named_and_has_no_number(tmp_path, capsys):
     assert command_line.main(["similarity", str(run.path)]) == 0
     text = capsys.readouterr().out.partition("\nwrote")[0]
     assert "lora left every layer that can be compared as it was." in text
-    assert "Its layer 2 has collapsed: all its states are equal." in text
-    assert "of layer 1, the debiased one" in text
+    assert "It has collapsed in layer 1: all states there are equal." in text
+    assert "of layer 0, the debiased one" in text
     assert "nan" not in text
     assert "nothing, every" not in text
     found = json.loads((run.path / "analysis" / "similarity.json").read_text(encoding="utf-8"))
@@ -180,15 +180,15 @@ def test_a_layer_is_said_to_collapse_in_the_seeds_in_which_it_does(tmp_path):
     runs = [of_seed(made_texts(tmp_path / f"{seed}"), seed) for seed in (0, 1)]
     with_constant(runs[1], 0, "trained")
     text = similarity.sentence(found_of(runs))
-    assert "lora (mean of 2 seeds) moved layer 2 most" in text
-    assert "Its layer 0 has collapsed in 1 of 2 seeds" in text
+    assert "lora (mean of 2 seeds) moved layer 1 most" in text
+    assert "It has collapsed in the embeddings in 1 of 2 seeds" in text
 
 
 def test_a_layer_that_was_constant_before_has_not_collapsed(tmp_path):
     run = with_constant(made_texts(tmp_path / "run"), 0, "pretrained", "trained")
     text = similarity.sentence(found_of([run]))
-    assert "lora moved layer 2 most" in text
-    assert "Its layer 0 cannot be compared: states are equal before adaptation" in text
+    assert "lora moved layer 1 most" in text
+    assert "It cannot be compared in the embeddings: states are equal before adaptation" in text
     assert "collapsed" not in text
 
 

@@ -42,6 +42,11 @@ def write_run(parent, name="lora--abc", seed=0, **changes):
     return folder
 
 
+def load(paths):
+    with tables.loaded(paths) as found:
+        return found
+
+
 def main(*words):
     return command_line.main([str(word) for word in words])
 
@@ -49,7 +54,7 @@ def main(*words):
 def test_seeds_become_one_row_whatever_their_directories_are_called(tmp_path):
     for seed, f1 in enumerate((0.90, 0.92, 0.97)):
         write_run(tmp_path, seed=seed, f1=f1).rename(tmp_path / f"x{seed}")
-    (table,) = tables.load([tmp_path])
+    (table,) = load([tmp_path])
     (row,) = table.rows
     assert (table.task, table.data_name, table.split) == ("ner", "newsroom", "test")
     assert row.seeds == (0, 1, 2)
@@ -95,7 +100,7 @@ def test_rows_tables_and_their_order(tmp_path):
     write_run(tmp_path, "lora--a")
     write_run(tmp_path, "lora--b", options=" --strategy.r 16", trainable_parameters=2000)
     write_run(tmp_path, "lora--c", options=" --data other", data="other", data_name="other")
-    first, second = tables.load([tmp_path])
+    first, second = load([tmp_path])
     assert [row.label for row in first.rows] == ["lora (r 16)", "lora"]
     assert (second.data_name, len(second.rows)) == ("other", 1)
 
@@ -103,7 +108,7 @@ def test_rows_tables_and_their_order(tmp_path):
 def test_the_same_run_twice_counts_once(tmp_path):
     write_run(tmp_path / "runs")
     write_run(tmp_path / "runs" / "reference")
-    (table,) = tables.load([tmp_path, tmp_path / "runs"])
+    (table,) = load([tmp_path, tmp_path / "runs"])
     assert table.rows[0].seeds == (0,)
 
 
@@ -111,7 +116,7 @@ def test_two_runs_of_one_seed_are_refused(tmp_path):
     write_run(tmp_path / "a", f1=0.8)
     write_run(tmp_path / "b", f1=0.9)
     with pytest.raises(ValueError, match="one configuration and one seed"):
-        tables.load([tmp_path])
+        load([tmp_path])
 
 
 @pytest.mark.parametrize("changes", [{"data_fingerprint": "4567"}, {"train_examples": 70}])
@@ -120,7 +125,7 @@ def test_different_data_are_refused(tmp_path, changes, name):
     write_run(tmp_path, seed=0)
     write_run(tmp_path, name, seed=1, **changes)
     with pytest.raises(ValueError, match=next(iter(changes))):
-        tables.load([tmp_path])
+        load([tmp_path])
 
 
 def test_smaller_training_sets_have_a_table_of_their_own(tmp_path):
@@ -130,7 +135,7 @@ def test_smaller_training_sets_have_a_table_of_their_own(tmp_path):
         for seed in (0, 1):  # every seed has a training split of its own
             fingerprint = f"of seed {seed}"
             write_run(tmp_path, f"lora--{size}", seed, data_fingerprint=fingerprint, **small)
-    whole, small = tables.load([tmp_path])
+    whole, small = load([tmp_path])
     assert [row.seeds for row in whole.rows] == [(0,)]
     assert [row.label for row in small.rows] == ["lora (train-size 300)", "lora (train-size 1000)"]
     assert [row.seeds for row in small.rows] == [(0, 1), (0, 1)]
@@ -144,7 +149,7 @@ def test_what_needs_no_model_stands_below_the_rows(tmp_path):
     for seed, of_seed in enumerate((0.3, 0.5)):
         lead = {"precision": of_seed, "recall": 0.2, "f1": 0.25, "loss": 9.0}
         write_run(tmp_path, seed=seed, baselines={"test": {"lead-7": lead}, "validation": {}})
-    (table,) = tables.load([tmp_path])
+    (table,) = load([tmp_path])
     *_, last = tables.cells(table)
     assert last == [
         "no model: lead-7",
@@ -161,7 +166,7 @@ def test_equal_baselines_have_no_deviation(tmp_path):
     majority = {"precision": 0.3, "recall": 0.2, "f1": 0.25}
     for seed in (0, 1):
         write_run(tmp_path, seed=seed, baselines={"test": {"majority": majority}})
-    (table,) = tables.load([tmp_path])
+    (table,) = load([tmp_path])
     assert tables.cells(table)[-1][:5] == ["no model: majority", "-", ".300", ".200", ".250"]
 
 
@@ -169,7 +174,7 @@ def test_several_tasks_together_show_what_decides_for_each(tmp_path):
     scores = {"mean": 0.6, "classification/accuracy": 0.8, "classification/f1_macro": 0.7}
     scores |= {"ner/f1": 0.5, "ner/PER/f1": 0.4, "loss": 1.0}
     write_run(tmp_path, task="multitask", metric="mean", scores={"test": scores})
-    (table,) = tables.load([tmp_path])
+    (table,) = load([tmp_path])
     assert list(table.rows[0].scores) == ["mean", "classification/f1_macro", "ner/f1"]
 
 
@@ -177,14 +182,14 @@ def test_one_task_with_two_metrics_is_two_tables(tmp_path):
     write_run(tmp_path, "full--a", task="instruction")
     scores = {"test": {"accuracy": 0.5, "f1_macro": 0.4}}
     write_run(tmp_path, "full--b", task="instruction", metric="f1_macro", scores=scores)
-    titles = [table.title for table in tables.load([tmp_path])]
+    titles = [table.title for table in load([tmp_path])]
     assert titles == ["instruction on newsroom, by f1", "instruction on newsroom, by f1_macro"]
 
 
 def test_without_a_test_split_the_head_says_so(tmp_path):
     scores = {"precision": 0.5, "recall": 0.5, "f1": 0.5}
     write_run(tmp_path, scores={"validation": scores})
-    (table,) = tables.load([tmp_path])
+    (table,) = load([tmp_path])
     assert table.split == "validation"
     assert "no test split" in tables.markdown(table)
 
@@ -192,7 +197,7 @@ def test_without_a_test_split_the_head_says_so(tmp_path):
 def test_a_table_names_the_devices_of_its_runs(tmp_path):
     write_run(tmp_path, "lora--a", device_name="GPU One")
     write_run(tmp_path, "lora--b", options=" --epochs 1")
-    (table,) = tables.load([tmp_path])
+    (table,) = load([tmp_path])
     assert "Measured on: GPU One, cpu." in tables.markdown(table)
     head, *rows = tables.cells(table)
     assert head[-1] == "device"
@@ -202,15 +207,15 @@ def test_a_table_names_the_devices_of_its_runs(tmp_path):
 def test_reference_runs_count_only_where_they_are_named(tmp_path):
     write_run(tmp_path, "lora--a")
     write_run(tmp_path / "reference", "lora--b", options=" --epochs 1")
-    assert [len(table.rows) for table in tables.load([tmp_path])] == [1]
-    assert [len(table.rows) for table in tables.load([tmp_path / "reference"])] == [1]
-    assert [len(t.rows) for t in tables.load([tmp_path, tmp_path / "reference"])] == [2]
+    assert [len(table.rows) for table in load([tmp_path])] == [1]
+    assert [len(table.rows) for table in load([tmp_path / "reference"])] == [1]
+    assert [len(t.rows) for t in load([tmp_path, tmp_path / "reference"])] == [2]
 
 
 def test_markdown_is_a_table_with_commands(tmp_path):
     for seed in (0, 1):
         write_run(tmp_path, seed=seed)
-    lines = tables.markdown(tables.load([tmp_path])[0]).splitlines()
+    lines = tables.markdown(load([tmp_path])[0]).splitlines()
     bars = [line.count("|") for line in lines if line.startswith("|")]
     assert len(bars) == 3
     assert len(set(bars)) == 1
@@ -220,7 +225,7 @@ def test_markdown_is_a_table_with_commands(tmp_path):
 def test_plain_columns_stand_below_each_other(tmp_path):
     write_run(tmp_path, "lora--a")
     write_run(tmp_path, "lora--b", options=" --strategy.r 16")
-    head, *rows = tables.plain(tables.load([tmp_path])[0]).splitlines()[3:6]
+    head, *rows = tables.plain(load([tmp_path])[0]).splitlines()[3:6]
     assert {len(row) for row in rows} == {len(head)}
 
 
@@ -258,6 +263,42 @@ def test_unfinished_runs_are_named_and_left_out(tmp_path, capsys):
     assert main("tables", unfinished) == 2
 
 
+@pytest.mark.parametrize("name", ["tables", "compare", "transfer", "abilities", "calibration"])
+def test_broken_runs_are_all_named_at_once(name, tmp_path, capsys):
+    """D9i: with five broken runs of five hundred, it took five calls to know them."""
+    torn, bare, odd = (write_run(tmp_path, seed=seed) for seed in (1, 2, 3))
+    (torn / "result.json").write_text('{"command":')
+    (bare / "env.json").write_text("{}")
+    (odd / "result.json").write_text('{"command": 7}')
+    out = ["--out", tmp_path / "a.png"] if name == "compare" else []
+    assert main(name, tmp_path, *out) == 2
+    error = capsys.readouterr().err
+    for path in (torn / "result.json", bare / "env.json", odd / "result.json"):
+        assert str(path) in error
+    assert "3 of 3 finished runs are broken" in error
+
+
+def test_what_is_not_broken_is_shown(tmp_path, capsys):
+    write_run(tmp_path)
+    bare, part = write_run(tmp_path, seed=1), write_run(tmp_path, "x", options=" --epochs 9")
+    (bare / "env.json").write_text("{}")
+    result = json.loads((part / "result.json").read_text())
+    (part / "result.json").write_text(json.dumps(result | {"scores": {"test": {"f1": 1}}}))
+    picture = tmp_path / "a.png"
+    for words in (("tables", tmp_path), ("compare", tmp_path, "--out", picture)):
+        assert main(*words) == 2
+        shown = capsys.readouterr()
+        assert f"left out, broken: {bare / 'env.json'} has no device" in shown.err
+        assert f"{part / 'result.json'} has no precision of test" in shown.err
+        assert shown.err.endswith("repeat them or give other directories\n")
+        assert "2 of 3 finished runs are broken" in shown.err
+        assert "lora" in shown.out or picture.is_file()
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{tables.BEGIN}\n{tables.END}")
+    assert main("tables", tmp_path, "--update", readme) == 2
+    assert "| lora | 1 |" in readme.read_text()
+
+
 def test_bad_input_is_answered_in_words(tmp_path, capsys):
     for words, answer in (
         (("tables", tmp_path / "nowhere"), "there is no directory"),
@@ -281,6 +322,9 @@ def test_help_lists_every_analysis(capsys, words):
     shown = capsys.readouterr().out
     for name in command_line.ANALYSES:
         assert f"  {name} " in shown
+    lines = shown.splitlines()[3:]
+    starts = {line.index(line[2:].split(maxsplit=1)[1]) for line in lines}
+    assert len(starts) == 1  # what they say stands in one column
 
 
 @pytest.mark.parametrize(
