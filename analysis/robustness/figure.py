@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.plotting import BLUE, GREY, INK, ORANGE, SILVER, styled
+from analysis.plotting import BLUE, GREY, INK, ORANGE, SILVER, headline, styled
 from analysis.robustness.counts import Estimate
 from analysis.robustness.results import FEW, Robustness
 from analysis.seeds import n_seeds
@@ -23,7 +23,8 @@ def figure(found: list[Robustness], title: str) -> Figure:
     width = min(NAMES + 2.6 * len(found), WIDTH)
     result = Figure(figsize=(width, 1.7 + ROW * (rows + 1)))
     panels = result.subplots(1, len(found), sharex=True, sharey=True, squeeze=False)[0]
-    result.suptitle(title, x=0.01, ha="left")
+    headline(result, title)
+    result.set_figheight(result.get_figheight() + 0.17 * result.get_suptitle().count("\n"))
     for panel, one in zip(panels, found, strict=True):
         plot(panel, one, kinds)
     first = found[0]

@@ -37,7 +37,7 @@ class Robustness:
         n_texts: source texts; `n_without` of them have no rewrite, and count nowhere below.
         n_missing: rewrites that the filters left wanting, of k for each text.
         before: score on the source texts.
-        after: score on the rewrites.
+        after: score on the rewrites; a text counts once, however many it has.
         drop: before − after.
         worst: share of items that are right in the source and in all of its rewrites.
         success: share of items right in the source that some rewrite turns wrong (attack success).
