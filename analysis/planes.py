@@ -9,6 +9,7 @@ from sklearn.manifold import TSNE
 from analysis.states import SEED
 
 N_COMPONENTS = 50  # of PCA, before anything else
+N_NEIGHBORS = 15  # of UMAP
 
 
 def reduced(X: np.ndarray) -> np.ndarray:
@@ -27,11 +28,28 @@ def tsne(X: np.ndarray) -> np.ndarray:
 
 
 def umap(X: np.ndarray) -> np.ndarray:
-    """[n, d] -> [n, 2] (arXiv 1802.03426).
+    """[n, d] -> [n, 2] (arXiv 1802.03426); equal states are one point.
+
+    A graph of neighbours that are all copies falls apart, and its layout is another each time.
 
     Raises:
-        ValueError: if umap-learn is not installed.
+        ValueError: if umap-learn is not installed, or there are too few different states.
     """
+    _, first, place = np.unique(X, axis=0, return_index=True, return_inverse=True)
+    if len(first) <= N_NEIGHBORS:
+        raise ValueError(
+            f"--method umap needs more than {N_NEIGHBORS} different states; of these {len(X)}, "
+            f"{len(first)} differ. Take --method tsne, or another --layer"
+        )
+    order = np.sort(first)  # without copies, X as it is
+    points = _umap(X[order])
+    if not np.isfinite(points).all():
+        raise ValueError("UMAP found no place for some states; take --method tsne")
+    return points[np.searchsorted(order, first)[place.ravel()]]
+
+
+def _umap(X: np.ndarray) -> np.ndarray:
+    """UMAP of states that all differ."""
     try:
         from umap import UMAP
     except ModuleNotFoundError as error:
@@ -39,9 +57,8 @@ def umap(X: np.ndarray) -> np.ndarray:
             f"--method umap needs the package umap-learn ({error}); install it with: "
             "pip install -r requirements-extra.txt, or take --method tsne"
         ) from None
-    n_neighbors = min(15, len(X) - 1)
     return UMAP(
-        n_components=2, n_neighbors=n_neighbors, min_dist=0.1, metric="cosine", init="spectral",
+        n_components=2, n_neighbors=N_NEIGHBORS, min_dist=0.1, metric="cosine", init="spectral",
         random_state=SEED, n_jobs=1,
     ).fit_transform(X)  # fmt: skip
 

@@ -13,12 +13,14 @@ from matplotlib.patheffects import withStroke
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
+from analysis.cells import cell
+from analysis.copies import first_copies, n_copies
 from analysis.finished import add_runs, asked
 from analysis.layers import EMBEDDINGS, name_of, state_of
 from analysis.planes import METHODS, SHOWN, reduced
 from analysis.plotting import headline, label_points, save, styled
 from analysis.seeds import n_seeds, together
-from analysis.states import SEED, Property, Shown, compared
+from analysis.states import BEFORE, SEED, Property, Shown, compared
 from tl.bars import bar
 from tl.runs import Weights, write_atomically, write_json
 
@@ -60,6 +62,7 @@ class Projection:
     label_names: tuple[str, ...]
     labels: np.ndarray  # [n]
     examples: np.ndarray  # [n]
+    n_copies: int  # examples that are left out, as their text is there already
     chance: float  # purity where neighbours are drawn at random
     clouds: tuple[Cloud, ...]
 
@@ -78,7 +81,8 @@ def compute(prop: Property, shown: Shown, state: int, method: str) -> Projection
             between the states of a model.
     """
     layer = name_of(state % next(iter(shown.values()))[0].shape[1])
-    rows = draw_rows(prop, MOST_POINTS // len(shown))
+    texts = first_copies(prop.examples, prop.texts, shown[BEFORE][0])
+    rows = draw_rows(prop, texts == prop.examples, MOST_POINTS // len(shown))
     labels = prop.labels[rows]
     shares = np.bincount(labels) / len(labels)
     states = {
@@ -99,17 +103,23 @@ def compute(prop: Property, shown: Shown, state: int, method: str) -> Projection
     ]
     return Projection(
         prop.name, layer, prop.label_names, labels, prop.examples[rows],
-        float(np.square(shares).sum()), tuple(clouds),
+        n_copies(prop.examples, texts), float(np.square(shares).sum()), tuple(clouds),
     )  # fmt: skip
 
 
-def draw_rows(prop: Property, most: int) -> np.ndarray:
+def draw_rows(prop: Property, allowed: np.ndarray, most: int) -> np.ndarray:
     """The places of rows that are drawn by chance, in their order; all where there are few.
+
+    Args:
+        prop: what is known of the rows.
+        allowed: those that may be drawn, [n] of bool; copies of a text would be each other's
+            nearest neighbours.
+        most: how many.
 
     Raises:
         ValueError: if they are too few, or of one class.
     """
-    rows = np.sort(np.random.default_rng(SEED).permutation(len(prop.labels))[:most])
+    rows = np.sort(np.random.default_rng(SEED).permutation(np.flatnonzero(allowed))[:most])
     n_classes = len(np.unique(prop.labels[rows]))
     if len(rows) <= N_NEIGHBOURS or n_classes < 2:
         raise ValueError(
@@ -157,6 +167,8 @@ def sentence(found: Projection) -> str:
         f"original space {before.purity:.3f} of the nearest neighbours share a row's label before "
         f"adaptation, {found.chance:.3f} would by chance (silhouette {before.silhouette:z.3f})."
     ]
+    if found.n_copies:
+        parts.append(f"{found.n_copies:,} texts are left out, which repeat others.")
     for cloud in others:
         name = "Afterwards" if cloud.name == "after" else f"After {cloud.name}"
         beside = f"silhouette {cloud.silhouette:z.3f}{of_seeds(cloud)}"
@@ -238,7 +250,7 @@ def coordinates(every: list[Projection]) -> bytes:
                 found.examples, found.labels, cloud.points, strict=True
             ):
                 shown = found.name, cloud.name, example, found.label_names[label]
-                writer.writerow([*shown, f"{x:.5f}", f"{y:.5f}"])
+                writer.writerow(map(cell, [*shown, f"{x:.5f}", f"{y:.5f}"]))
     return text.getvalue().encode()
 
 
@@ -251,6 +263,7 @@ def numbers(every: list[Projection], method: str) -> dict:
                 "name": found.name,
                 "layer": found.layer,
                 "rows": len(found.labels),
+                "copies_left_out": found.n_copies,
                 "chance": found.chance,
                 "models": [
                     {

@@ -65,6 +65,17 @@ def draw_texts(n: int) -> np.ndarray:
     return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=N_DRAWS)
 
 
+def draw_groups(groups: np.ndarray) -> np.ndarray:
+    """How often each of n rows is drawn when their groups are, [N_DRAWS, n]; see `draw_texts`.
+
+    Args:
+        groups: equal for rows that are drawn together, as copies of one text are.
+    """
+    _, first, place = np.unique(groups, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))  # in the order of the rows: alone, each is as `draw_texts`
+    return draw_texts(len(first))[:, rank[place]]
+
+
 def half_width(values: np.ndarray) -> np.ndarray:
     """Half of the 95% interval of a mean over seeds, t·s/√n; 0 for one seed, which says none.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis import dumped
+from analysis.copies import read_keys
 from analysis.finished import OtherTaskError
 from analysis.others import other_data
 from analysis.seeds import together
@@ -28,7 +29,8 @@ class Property:
     """One thing that is known of each row, a text or a word, and the states of the rows.
 
     `types` is what a row is without its context: the form of a word, or its first piece; None for
-    texts, no two of which are of one type.
+    texts, no two of which are of one type. `texts` is equal where examples are copies of one text;
+    None where the dump does not say.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Property:
     examples: np.ndarray  # [n] the id of the text or sentence that a row is of
     types: np.ndarray | None  # [n]
     states: dict[Weights, np.ndarray]  # [n, L + 1, d] each
+    texts: np.ndarray | None = None  # [n]
 
     def of(self, rows: np.ndarray) -> "Property":
         """Some of the rows, by index."""
@@ -47,11 +50,12 @@ class Property:
             self.examples[rows],
             None if self.types is None else self.types[rows],
             {weights: states[rows] for weights, states in self.states.items()},
+            None if self.texts is None else self.texts[rows],
         )
 
 
 def read_arrays(path: Path, *names: str) -> list[np.ndarray]:
-    """Some arrays of an .npz; ValueError if it lacks one."""
+    """Some arrays of an .npz; ValueError if it lacks one, or has one of another form."""
     found = dumped.load(path, *names, optional=())
     return [found[name] for name in names]
 
@@ -81,7 +85,10 @@ def read_states(
     found: dict[Weights, np.ndarray] = {}
     for one in weights:
         path = run.arrays(kind, name, one)
-        ids, found[one] = read_arrays(path, "ids", states)
+        arrays = dumped.load(path, "ids", states, optional=())
+        ids, found[one] = arrays["ids"], arrays[states]
+        if states != "word_states" or kind == "words":  # else ids are of sentences
+            dumped.same_length(path, arrays, "ids", states)
         if one == weights[0]:
             first = ids
         if not np.array_equal(ids, first):
@@ -90,9 +97,25 @@ def read_states(
                 f"write them again in one call: python eval.py {run.path} --dump {kind} "
                 f"{options or f'--split {name}'} --weights {','.join(weights)}"
             )
-        if not np.isfinite(found[one]).all():
-            raise ValueError(f"{path} holds states that are not finite; was the training stable?")
+        check_finite(path, found[one])
+        if found[one].shape != found[weights[0]].shape:
+            raise ValueError(
+                f"{path} has other layers or rows than {run.arrays(kind, name, weights[0]).name}; "
+                f"{dumped.AGAIN}"
+            )
     return first, found
+
+
+def check_finite(path: Path, states: np.ndarray) -> None:
+    """Raise ValueError for states that are no numbers, or were too large for an earlier version."""
+    if np.isfinite(states).all():
+        return
+    if states.dtype == np.float16 and not np.isnan(states).any():
+        raise ValueError(
+            f"{path} holds states beyond 65,504, the range of float16, in which an earlier version "
+            f"wrote them; {dumped.AGAIN}. If that does not help, the training was not stable"
+        )
+    raise ValueError(f"{path} holds states that are not finite; was the training stable?")
 
 
 def own_properties(run: Run, split: str, weights: tuple[Weights, ...]) -> list[Property]:
@@ -107,21 +130,33 @@ def own_properties(run: Run, split: str, weights: tuple[Weights, ...]) -> list[P
     path = run.arrays("predictions", split)
     if not path.is_file():
         raise ValueError(f"{path} is missing; first: python eval.py {run.path} --split {split}")
-    ids, labels, names = read_arrays(path, "ids", "labels", "label_names")
-    (kept,) = read_arrays(run.arrays("hidden", split, weights[0]), "ids")
+    ids, labels, names = read_predictions(path)
+    hidden = run.arrays("hidden", split, weights[0])
+    (kept,) = read_arrays(hidden, "ids")
     if task == "ner":
         _, states = read_states(run, "hidden", split, weights, "word_states")
-        (pieces,) = read_arrays(run.arrays("hidden", split, weights[0]), "word_pieces")
+        (pieces,) = read_arrays(hidden, "word_pieces")
+        dumped.same_length(hidden, {"word_pieces": pieces} | states, "word_pieces", weights[0])
         ids, labels = first_rows(path, ids, labels, len(pieces), kept)
         kinds = np.array([name.partition("-")[2] or "O" for name in names])[labels]
-        return [entities(kinds, data, ids, pieces, states)]
+        keys = read_keys(hidden, "word_pieces")
+        return [entities(kinds, data, ids, pieces, states, keys)]
     ids, labels = first_rows(path, ids, labels, len(kept), kept)
+    keys = read_keys(hidden, "ids")
     found = []
     for pool, shown in (("mean", "mean of the tokens"), ("first", "first token")):
         _, states = read_states(run, "hidden", split, weights, pool)
         name = f"label of {data}, {shown}"
-        found.append(Property(name, tuple(map(str, names)), labels, ids, None, states))
+        found.append(Property(name, tuple(map(str, names)), labels, ids, None, states, keys))
     return found
+
+
+def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The ids, labels and names of labels of a split; ValueError if they do not fit each other."""
+    found = dumped.load(path, "ids", "labels", "label_names", optional=())
+    dumped.same_length(path, found, "ids", "labels")
+    dumped.check_indices(path, found, "labels", len(found["label_names"]))
+    return found["ids"], found["labels"], found["label_names"]
 
 
 def first_rows(
@@ -143,6 +178,7 @@ def entities(
     ids: np.ndarray,
     types: np.ndarray,
     states: dict[Weights, np.ndarray],
+    keys: np.ndarray | None = None,
 ) -> Property:
     """The type of the entity that a word is in, for all that are in one and as many that are not.
 
@@ -154,8 +190,9 @@ def entities(
         ids: see `Property.examples`.
         types: see `Property`.
         states: see `Property`.
+        keys: see `Property.texts`.
     """
-    whole = coded(f"entity type, {data}", kinds, ids, types, states)
+    whole = coded(f"entity type, {data}", kinds, ids, types, states, keys)
     inside, outside = np.flatnonzero(kinds != "O"), np.flatnonzero(kinds == "O")
     n = min(len(inside), len(outside))
     drawn = np.random.default_rng(SEED).choice(outside, n, replace=False)
@@ -168,10 +205,11 @@ def coded(
     ids: np.ndarray,
     types: np.ndarray | None,
     states: dict[Weights, np.ndarray],
+    keys: np.ndarray | None = None,
 ) -> Property:
     """A property whose labels are strings, [n]."""
     label_names, labels = np.unique(values, return_inverse=True)
-    return Property(name, tuple(map(str, label_names)), labels, ids, types, states)
+    return Property(name, tuple(map(str, label_names)), labels, ids, types, states, keys)
 
 
 def word_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
@@ -184,17 +222,26 @@ def word_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
     for other in other_data(run, "words"):
         stem, data = other.stem, other.name
         ids, states = read_states(run, "words", stem, weights, "word_states", other.options)
-        known = dumped.load(run.arrays("words", stem), "forms")
+        path = run.arrays("words", stem)
+        known = dumped.load(path, "forms", "ids", optional=("upos", "depth", "entity"))
+        dumped.same_length(path, known, *known)
+        keys = read_keys(path, "ids")
         forms = np.char.lower(known["forms"])
         if "upos" in known:
-            found.append(coded(f"part of speech, {data}", known["upos"], ids, forms, states))
+            found.append(coded(f"part of speech, {data}", known["upos"], ids, forms, states, keys))
         if "depth" in known:
-            depth = known["depth"].astype(int)
-            shown = np.where(depth < DEEPEST, known["depth"], f"{DEEPEST} or more")
-            found.append(coded(f"depth in the tree, {data}", shown, ids, forms, states))
+            depths = grouped(path, known["depth"])
+            found.append(coded(f"depth in the tree, {data}", depths, ids, forms, states, keys))
         if "entity" in known:
-            found.append(entities(known["entity"], data, ids, forms, states))
+            found.append(entities(known["entity"], data, ids, forms, states, keys))
     return found
+
+
+def grouped(path: Path, depths: np.ndarray) -> np.ndarray:
+    """Depths in words, those from DEEPEST on as one; ValueError for some that are no numbers."""
+    if not np.char.isdecimal(depths).all():
+        raise ValueError(f"{path}: some depth is no whole number; {dumped.AGAIN}")
+    return np.where(depths.astype(int) < DEEPEST, depths, f"{DEEPEST} or more")
 
 
 def text_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
@@ -206,9 +253,13 @@ def text_properties(run: Run, weights: tuple[Weights, ...]) -> list[Property]:
     found = []
     for other in other_data(run, "texts"):
         ids, states = read_states(run, "texts", other.stem, weights, "mean", other.options)
-        (labels,) = read_arrays(run.arrays("texts", other.stem), "labels")
+        path = run.arrays("texts", other.stem)
+        labels = dumped.load(path, "labels", "ids", optional=())
+        dumped.same_length(path, labels, "labels", "ids")
+        keys = read_keys(path, "ids")
         what = "label of" if other.column == "label" else f"{other.column},"
-        found.append(coded(f"{what} {other.name}", labels, ids, None, states))
+        name = f"{what} {other.name}"
+        found.append(coded(name, labels["labels"].astype(str), ids, None, states, keys))
     return found
 
 

@@ -23,7 +23,7 @@ LAYERS = [
     ],
     ["tl.runs"],
     ["tl.offline", "tl.tables", "tl.rewriting.base", "tl.rewriting.keyboard"],
-    ["tl.rewriting.words_en", "tl.rewriting.words_ru", "tl.rewriting.spans"],
+    ["tl.rewriting.words_en", "tl.rewriting.words_ru", "tl.rewriting.spans", "tl.rewriting.edits"],
     ["tl.rewriting.filters", "tl.rewriting.rules"],
     [
         "tl.registry",

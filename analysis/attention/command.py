@@ -15,7 +15,7 @@ from analysis.dumped import Arrays
 from analysis.finished import Asked, add_runs, asked
 from analysis.plotting import save
 from analysis.seeds import named, together
-from tl.runs import Run, write_atomically, write_json
+from tl.runs import Run, Weights, write_atomically, write_json
 
 ARRAYS = ("ids", "tokens", "maps")  # of each dump
 NEEDS = {"attention": ("trained", "pretrained")}  # dumps of eval.py
@@ -41,9 +41,11 @@ def compute(label: str, before: Arrays, after: Arrays) -> Attention:
     """
     if not np.array_equal(before["tokens"], after["tokens"]):
         raise ValueError("the maps before and after are of other texts; dump both in one command")
-    sums, n_texts = None, len(after["tokens"])
+    sums, n_texts, causal = None, len(after["tokens"]), True
     for i in range(n_texts):
-        one, other = (distributions(real(arrays, i)[1]) for arrays in (before, after))
+        maps = [real(arrays, i)[1] for arrays in (before, after)]
+        causal = causal and not any(np.triu(some, 1).any() for some in maps)
+        one, other = map(distributions, maps)
         found = np.stack([*described(one), *described(other), divergence(one, other)])
         sums = found if sums is None else sums + found
     lengths = (after["tokens"] != "").sum(axis=1)
@@ -53,11 +55,25 @@ def compute(label: str, before: Arrays, after: Arrays) -> Attention:
         n_seeds=1,
         n_texts=n_texts,
         n_tokens=int(lengths.sum()),
-        uniform=float(np.log(lengths).mean()),
+        uniform=uniform_entropy(lengths, causal),
         before=Heads(*means[:2]),
         after=Heads(*means[2:4]),
         divergence=means[4],
     )
+
+
+def uniform_entropy(lengths: np.ndarray, causal: bool) -> float:
+    """The entropy of a head whose tokens look alike at all tokens that they may see, in nats.
+
+    log n of n of them, the mean over the tokens of a text, then over texts. What goes to a prefix
+    or to virtual tokens is not among them.
+
+    Args:
+        lengths: of the texts, in tokens.
+        causal: whether a token sees none behind it.
+    """
+    in_sight = [np.arange(1, n + 1) if causal else np.full(n, n) for n in lengths]
+    return float(np.mean([np.log(numbers).mean() for numbers in in_sight]))
 
 
 def mean(found: list[Attention]) -> Attention:
@@ -138,7 +154,7 @@ def words(found: Attention) -> str:
         f"{by_layer.argmin()} ({by_layer.min():.3f}); of all, head {head} of layer "
         f"{layer} did most ({found.divergence.max():.3f}). Rows had an entropy of "
         f"{found.before.entropy.mean():.2f} nats before and {found.after.entropy.mean():.2f} "
-        f"after (looking everywhere alike: {found.uniform:.2f}); a token looked "
+        f"after (looking alike at all that a token may see: {found.uniform:.2f}); a token looked "
         f"{found.before.distance.mean():.1f} tokens far before, {found.after.distance.mean():.1f} "
         f"after. {CAVEAT}"
     )
@@ -203,8 +219,27 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def read(run: Run, split: str) -> list[Arrays]:
-    """The maps before and after."""
-    return dumped.read(run, "attention", split, ("pretrained", "trained"), *ARRAYS)
+    """The maps before and after.
+
+    Raises:
+        ValueError: if one was not made yet, or its arrays do not fit each other.
+    """
+    weights: tuple[Weights, ...] = ("pretrained", "trained")
+    both = dumped.read(run, "attention", split, weights, *ARRAYS)
+    for arrays, one in zip(both, weights, strict=True):
+        path, (n, t) = run.arrays("attention", split, one), arrays["tokens"].shape
+        dumped.same_length(path, arrays, *ARRAYS)
+        if arrays["maps"].shape[3:] != (t, t) or not (arrays["tokens"] != "").any(axis=1).all():
+            raise ValueError(
+                f"{path}: maps {arrays['maps'].shape} are not of its {n} texts of {t} tokens, or a "
+                f"text has none; {dumped.AGAIN}"
+            )
+    if both[0]["maps"].shape != both[1]["maps"].shape:
+        raise ValueError(
+            f"{run.path}: its maps of attention before and after have other shapes, "
+            f"{both[0]['maps'].shape} and {both[1]['maps'].shape}; dump both in one command"
+        )
+    return both
 
 
 def described_runs(given: Asked) -> Iterator[list[Attention]]:

@@ -24,7 +24,7 @@ class Attention:
     n_seeds: int
     n_texts: int
     n_tokens: int
-    uniform: float  # the entropy of a head that looks everywhere alike
+    uniform: float  # the entropy of a head that looks alike at all that tokens may see
     before: Heads
     after: Heads
     divergence: np.ndarray  # Jensen-Shannon, in nats: from 0 to log 2

@@ -29,6 +29,7 @@ class Predictions:
     words: np.ndarray | None = None  # [n] a word's place in its sentence; None: no words
     sentence: np.ndarray | None = None  # [n] which sentence, counted from 0
     n_words: np.ndarray | None = None  # [sentences] with those beyond the limit of the input
+    texts: np.ndarray | None = None  # [n] equal for rows of one text and its copies; None: unknown
 
     @property
     def tagged(self) -> bool:
@@ -39,6 +40,8 @@ class Predictions:
         own = {"ids": self.ids[chosen], "labels": self.labels[chosen]}
         if self.tagged:
             own |= {"words": self.words[chosen], "sentence": self.sentence[chosen]}
+        if self.texts is not None:
+            own["texts"] = self.texts[chosen]
         return replace(self, split=split, logits=self.logits[chosen], **own)
 
 
@@ -85,6 +88,7 @@ def read(run: Run, split: str, member: str | None = None) -> Predictions:
     needed = [mark + name for name in ("ids", "labels", "logits", "label_names")]
     whole = dumped.load(_file(run, split), *needed)
     arrays = {key.removeprefix(mark): whole[key] for key in whole if key.startswith(mark)}
+    check_rows(_file(run, split), arrays)
     found = Predictions(
         split=split,
         ids=arrays["ids"],
@@ -93,24 +97,46 @@ def read(run: Run, split: str, member: str | None = None) -> Predictions:
         names=tuple(map(str, arrays["label_names"])),
     )
     if "words" in arrays:
-        sentence, n_words = _sentences(arrays)
+        sentence, places = _sentences(_file(run, split), arrays)
+        n_words = arrays["n_words"][places]
         found = replace(found, words=arrays["words"], sentence=sentence, n_words=n_words)
+    if "text_keys" in arrays:
+        keys = arrays["text_keys"]
+        found = replace(found, texts=keys[places][sentence] if found.tagged else keys)
     check(found, str(run.path))
     return found
 
 
-def _sentences(arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Which sentence a word is in, [n], and how many words that sentence has, [sentences].
+def check_rows(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Raise ValueError unless the arrays of predictions fit each other."""
+    dumped.check_logits(path, arrays)
+    dumped.same_length(path, arrays, "ids", "labels", "logits", "words")
+    if "words" not in arrays:
+        dumped.same_length(path, arrays, "ids", "text_keys")
+        return
+    if not {"example_ids", "n_words"} <= arrays.keys():
+        raise ValueError(f"{path} has words, and no example_ids or n_words; {dumped.AGAIN}")
+    dumped.same_length(path, arrays, "example_ids", "n_words", "text_keys")
+
+
+def _sentences(path: Path, arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Which sentence a word is in, [n], and the place of each sentence among all, [sentences].
 
     Several sentences may share an id, and one whose words all lie beyond the limit has no row.
+
+    Raises:
+        ValueError: if a row is of no sentence.
     """
     ids, words, example_ids = arrays["ids"], arrays["words"], arrays["example_ids"]
     starts = np.concatenate([[True], (ids[1:] != ids[:-1]) | (words[1:] <= words[:-1])])
-    lengths, place = [], -1
+    places, place = [], -1
     for id in ids[starts]:
-        place = next(i for i in range(place + 1, len(example_ids)) if example_ids[i] == id)
-        lengths.append(arrays["n_words"][place])
-    return np.cumsum(starts) - 1, np.array(lengths)
+        later = range(place + 1, len(example_ids))
+        place = next((i for i in later if example_ids[i] == id), -1)
+        if place < 0:
+            raise ValueError(f"{path}: its ids are not those of its example_ids; {dumped.AGAIN}")
+        places.append(place)
+    return np.cumsum(starts) - 1, np.array(places)
 
 
 def check(found: Predictions, where: str) -> None:
@@ -136,12 +162,16 @@ def check(found: Predictions, where: str) -> None:
 def divide(found: Predictions, seed: int = 0) -> tuple[Predictions, Predictions]:
     """Cut predictions into a half that teaches and one that is scored, stratified by label.
 
-    Of NER, sentences stay whole, and those with and without a name are shared out evenly.
+    Of NER, sentences stay whole, and those with and without a name are shared out evenly. Copies of
+    a text stay together: a map that has learned from one is not judged by another.
 
     Raises:
         ValueError: if there are fewer than two examples.
     """
     unit = found.sentence if found.tagged else np.arange(len(found.labels))
+    if found.texts is not None:
+        _, first, text = np.unique(found.texts, return_index=True, return_inverse=True)
+        unit = np.unique(unit[first][text], return_inverse=True)[1]
     strata = np.zeros(unit.max() + 1, dtype=int)
     np.maximum.at(strata, unit, np.minimum(found.labels, 1) if found.tagged else found.labels)
     if len(strata) < 2:

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 from analysis import dumped
 from analysis.dumped import Arrays
@@ -86,10 +87,26 @@ def load(run: Run, split: str) -> tuple[Arrays, Arrays]:
     """All that was dumped of a run before and after, other data with it."""
     both = ("pretrained", "trained")
     before, after = dumped.read(run, "forgetting", split, both, "own", "domain")
+    check_rows(run.arrays("forgetting", split), before, after)
     for other in other_data(run, "source"):
         old, new = dumped.read(run, "source", other.stem, both, options=other.options)
+        check_rows(run.arrays("source", other.stem), old, new)
         before, after = before | old, after | new
     return tuple({key: some[key] for key in some if key not in ABOUT} for some in (before, after))
+
+
+def check_rows(path: Path, *both: Arrays) -> None:
+    """Raise ValueError unless the arrays of each group fit each other, and none is missing."""
+    beside = {"states": ("labels", "items"), "cosines": ("grades",), "losses": ()}
+    for arrays in both:
+        for kind, _, group in [key.partition("/") for key in arrays if "/" in key]:
+            needed = [f"{name}/{group}" for name in (kind, *beside.get(kind, ()))]
+            if missing := [name for name in needed if name not in arrays]:
+                raise ValueError(f"{path} has no {missing[0]}; {dumped.AGAIN}")
+            dumped.same_length(path, arrays, *needed)
+        for key in arrays:
+            if key.startswith("texts/"):
+                dumped.same_length(path, arrays, key, key.replace("texts/", "losses/", 1))
 
 
 def configurations(given: Asked) -> Iterator[tuple[str, dict[int, tuple[Arrays, Arrays]]]]:

@@ -7,7 +7,7 @@ from scipy.stats import rankdata
 
 from analysis.dumped import Arrays
 from analysis.forgetting.ridge import out_of_fold
-from analysis.seeds import N_DRAWS, draw_texts, interval
+from analysis.seeds import N_DRAWS, draw_groups, draw_texts, interval
 from tl.bars import bar
 
 # How much of a score nobody misses: an interval that lies within says "kept".
@@ -120,9 +120,11 @@ def check_same_texts(dumps: dict[int, tuple[Arrays, Arrays]]) -> None:
 def other_texts(one: Arrays, other: Arrays) -> str | None:
     """The first array that is not about the same texts in both, if there is one."""
     for key in sorted(one.keys() | other.keys()):
+        if key.startswith("texts/") and not (key in one and key in other):
+            continue  # dumps of an earlier version have none
         if key not in one or key not in other or one[key].shape != other[key].shape:
             return key
-        given = key.startswith(("labels/", "items/", "grades/"))
+        given = key.startswith(("labels/", "items/", "texts/", "grades/"))
         if given and not np.array_equal(one[key], other[key]):
             return key
     return None
@@ -220,11 +222,13 @@ def pair_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
 def loss_scores(arrays: Arrays, group: str) -> tuple[Score, np.ndarray]:
     """The mean over texts that have a word piece to predict."""
     losses = arrays[f"losses/{group}"]
-    losses = losses[~np.isnan(losses)]
-    if not len(losses):
+    known = ~np.isnan(losses)
+    if not known.any():
         raise ValueError(f"{group}: no text has a word piece to predict")
-    draws = draw_texts(len(losses)) @ losses / len(losses)
-    return Score(float(losses.mean()), len(losses), -np.inf), draws
+    texts = arrays.get(f"texts/{group}", np.arange(len(losses)))[known]
+    losses, drawn = losses[known], draw_groups(texts)
+    draws = drawn @ losses / drawn.sum(axis=1)
+    return Score(float(losses.mean()), len(np.unique(texts)), -np.inf), draws
 
 
 SCORERS = {"states": probe_scores, "cosines": pair_scores, "losses": loss_scores}

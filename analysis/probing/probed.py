@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.copies import first_copies, n_copies
 from analysis.probing import probe
 from analysis.probing.gravity import centre
 from analysis.probing.layers import Layer, Parts, Question, probe_layers
@@ -72,6 +73,7 @@ class Probed:
     label_names: tuple[str, ...]
     n_train: int  # rows
     n_test: int
+    n_copies: int  # examples whose text others have too
     majority: float  # accuracy of always giving the label that is most frequent in training
     curves: tuple[Curve, ...]
     changes: tuple[Change, ...]
@@ -81,7 +83,7 @@ class Probed:
 
 
 def cut(examples: np.ndarray, generator: np.random.Generator) -> Parts:
-    """Cut rows by the example that they are of.
+    """Cut rows by the example that they are of, which is one for copies of a text.
 
     All are of a split from which the model did not learn. A probe that learned from its training
     split would see states that fit their labels better than those of any new text do.
@@ -114,14 +116,16 @@ def compute(prop: Property, shown: Shown, n_workers: int = 1) -> Probed:
         ValueError: if there are too few examples, or one class only.
     """
     generator = np.random.default_rng(SEED)
-    parts = cut(prop.examples, generator)
+    texts = first_copies(prop.examples, prop.texts, shown[BEFORE][0])
+    parts = cut(texts, generator)
     seen = np.bincount(prop.labels[parts.train], minlength=len(prop.label_names))
     if np.count_nonzero(seen) < 2:
         raise ValueError(f"one class only, {prop.label_names[seen.argmax()]!r}")
     has_types = prop.types is not None
     control = probe.control_labels(prop.types, prop.labels, generator) if has_types else None
-    order = generator.permutation(np.flatnonzero(parts.train))
-    draws = resamples(prop.examples[parts.test], generator)
+    # A copy takes no bits: the text is known by then.
+    order = generator.permutation(np.flatnonzero(parts.train & (texts == prop.examples)))
+    draws = resamples(texts[parts.test], generator)
     asked = Question(prop.labels, len(prop.label_names), parts, control, order)
     layers = probe_layers(asked, shown, prop.name, n_workers)
     hits = {name: hits_of(seeds) for name, seeds in layers.items()}
@@ -132,7 +136,7 @@ def compute(prop: Property, shown: Shown, n_workers: int = 1) -> Probed:
     ]
     return Probed(
         prop.name, prop.label_names, int(parts.train.sum()), int(parts.test.sum()),
-        float(np.mean(prop.labels[parts.test] == seen.argmax())),
+        n_copies(prop.examples, texts), float(np.mean(prop.labels[parts.test] == seen.argmax())),
         tuple(curve(name, seeds, draws) for name, seeds in layers.items()), tuple(changes),
     )  # fmt: skip
 

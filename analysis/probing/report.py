@@ -37,6 +37,8 @@ def sentence(probed: Probed) -> str:
         f"model at most {random.accuracy.max():.3f}, the most frequent label "
         f"{probed.majority:.3f}."
     ]
+    if probed.n_copies:
+        parts.append(f"{probed.n_copies:,} of its texts repeat others, and count as one with them.")
     parts += [change_in_words(change, probed.curve(change.name)) for change in probed.changes]
     return " ".join(parts)
 

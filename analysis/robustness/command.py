@@ -46,11 +46,14 @@ def of_scores(found: Robustness) -> str:
     """How much the score falls, and what of every text holds in all of its forms."""
     name, n = named(found.label, len(found.seeds)), found.n_texts - found.n_without
     verb = "right" if found.item == "texts" else "found"
+    uneven = found.n_rewrites < n * found.k
+    weights = " (a text counts once, however many rewrites it has)" if uneven else ""
     return (
         f"{name}: {found.metric} is {share(found.before)} on {n:,} texts and "
         f"{share(found.after)} on their {found.n_rewrites:,} rewrites by {found.by}, a change of "
-        f"{points(negative(found.drop))}. {share(found.worst)} of the {found.item} are {verb} in "
-        f"every form; of those {verb} in the source, some rewrite breaks {share(found.success)}."
+        f"{points(negative(found.drop))}{weights}. {share(found.worst)} of the {found.item} are "
+        f"{verb} in every form; of those {verb} in the source, some rewrite breaks "
+        f"{share(found.success)}."
     )
 
 

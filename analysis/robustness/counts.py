@@ -102,11 +102,13 @@ class Kind:
 class Counts:
     """The tallies of one run; texts without a rewrite count nowhere.
 
-    `before` and `after` are accuracy, or F1 over entities. An item is a text, or a gold entity.
+    `before` and `after` are accuracy, or F1 over entities, with the same weights: a text counts
+    once in each, so that a model that answers every rewrite as its source scores the same on both,
+    however many rewrites each text has. An item is a text, or a gold entity.
 
     Attributes:
         before: the score on the source texts.
-        after: the score on the rewrites.
+        after: the score on the rewrites, those of a text averaged.
         worst: items that are right in the source and in every rewrite.
         success: items that were right in the source, and of these those that a rewrite breaks.
         same: answers to rewrites that are those to their source.
@@ -161,7 +163,7 @@ def of_labels(
     every = kind(np.ones(len(source), dtype=bool))
     return Counts(
         before=Tally(right * has, has),
-        after=every.after,
+        after=Tally(every.after.part / np.maximum(count, 1), has),
         worst=Tally(held.astype(float), has),
         success=Tally((right & ~held) * has, right * has),
         same=every.same,
@@ -212,7 +214,9 @@ def of_entities(
             sums[f"{kind}/{name}"][s] += amount
         for name, (found, _) in new.entities().items():
             held[s][name] = held[s][name] and found
-    for s in set(source.tolist()):
+    for s, n_rewrites in Counter(source.tolist()).items():
+        for name in ("after", "after of"):
+            sums[f"mean {name}"][s] = sums[name][s] / n_rewrites
         found = [hit for hit, _ in sentences[s].entities().values()]
         sums["hits"][s], sums["entities"][s] = sentences[s].overlap()
         sums["right"][s], sums["gold"][s] = sum(found), len(found)
@@ -223,7 +227,7 @@ def of_entities(
 
     return Counts(
         before=tally("hits", "entities"),
-        after=tally("after", "after of"),
+        after=tally("mean after", "mean after of"),
         worst=tally("held", "gold"),
         success=Tally(sums["right"] - sums["held"], sums["right"]),
         same=tally("same", "same of"),

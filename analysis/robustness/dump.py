@@ -14,6 +14,7 @@ NEEDED = (
     *("labels", "logits", "label_names", "texts", "rewritten_logits", "rewritten_texts"),
     *("source", "kinds", "unseen", "by", "k", "reasons", "rejected"),
 )  # of a dump, whatever the task
+OF_WORDS = ("ids", "words", "labels", "example_ids", "gold")  # of one of words
 N_FAILURES = 20  # that are kept in the JSON
 
 
@@ -67,7 +68,8 @@ def load(path: Path) -> dict:
     found = dumped.load(path, *NEEDED)
     for name in ("texts", "gold", "rewritten_texts", "rewritten_gold"):
         if name in found:
-            found[name] = json.loads(found[name].item())
+            found[name] = listed(path, name, found[name])
+    check_rows(path, found)
     for name in ("logits", "rewritten_logits"):
         if not np.isfinite(found[name]).all():
             raise ValueError(f"{path}: some of its {name} are no numbers; train the run again")
@@ -77,6 +79,50 @@ def load(path: Path) -> dict:
             "said; dump again, with another rewriter (--rewrites.by)"
         )
     return found
+
+
+def listed(path: Path, name: str, packed: np.ndarray) -> list:
+    """A list that was packed as JSON; ValueError if it is none."""
+    try:
+        found = json.loads(packed.item())
+    except ValueError:
+        found = None
+    of_tags = name.endswith("gold")
+    if isinstance(found, list) and all(isinstance(one, list if of_tags else str) for one in found):
+        return found
+    raise ValueError(
+        f"{path}: {name} is no list of {'tags' if of_tags else 'texts'}; {dumped.AGAIN}"
+    )
+
+
+def check_rows(path: Path, arrays: dict) -> None:
+    """Raise ValueError unless the arrays of a dump fit each other."""
+    tagged = "words" in arrays
+    for front in ("", "rewritten_"):
+        if tagged and (missing := [n for n in OF_WORDS if front + n not in arrays]):
+            raise ValueError(f"{path} has words, and no {front}{missing[0]}; {dumped.AGAIN}")
+        rows = ("labels", "logits", "ids", "words" if tagged else "texts")
+        dumped.same_length(path, arrays, *(front + name for name in rows))
+        if tagged:
+            texts = ("example_ids", "gold", "n_words", "texts")
+            dumped.same_length(path, arrays, *(front + name for name in texts))
+        dumped.check_logits(path, arrays, front)
+    dumped.same_length(path, arrays, "source", "kinds", "unseen", "rewritten_texts")
+    dumped.same_length(path, arrays, "reasons", "rejected")
+    dumped.check_indices(path, arrays, "source", len(arrays["texts"]))
+    if tagged:
+        check_words(path, arrays)
+
+
+def check_words(path: Path, arrays: dict) -> None:
+    """Raise ValueError unless each word has a tag, and each row is that of a word."""
+    for front in ("", "rewritten_"):
+        words = [text.split(" ") for text in arrays[f"{front}texts"]]
+        lengths = [len(tags) for tags in arrays[f"{front}gold"]]
+        fit = lengths == [len(own) for own in words] or not words
+        places = arrays[f"{front}words"]
+        if not fit or (places.size and not 0 <= places.min() <= places.max() < max(lengths)):
+            raise ValueError(f"{path}: {front}gold does not fit {front}texts; {dumped.AGAIN}")
 
 
 def count(arrays: dict) -> Dump:

@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.robustness.counts import Counts, Estimate, Kind, Sampled
 from analysis.robustness.dump import Dump, Failure
-from analysis.seeds import draw_texts
+from analysis.seeds import draw_groups
 
 FEW = 20  # texts: the harm of a kind that has fewer is not judged
 
@@ -37,7 +37,7 @@ class Robustness:
         n_texts: source texts; `n_without` of them have no rewrite, and count nowhere below.
         n_missing: rewrites that the filters left wanting, of k for each text.
         before: score on the source texts.
-        after: score on the rewrites.
+        after: score on the rewrites; a text counts once, however many it has.
         drop: before − after.
         worst: share of items that are right in the source and in all of its rewrites.
         success: share of items right in the source that some rewrite turns wrong (attack success).
@@ -89,7 +89,7 @@ def compute(label: str, dumps: dict[int, Dump]) -> Robustness:
     counts = [dump.counts for dump in dumps.values()]
     dump = dumps[min(dumps)]
     n, n_rewrites = len(dump.texts), len(dump.source)
-    draws = draw_texts(n)
+    draws = draw_groups(np.array(dump.texts))
     by_kind = {name: [some.kinds[name] for some in counts] for name in counts[0].kinds}
     judged = [name for name, kinds in by_kind.items() if _n_counted(kinds) >= FEW]
     kinds = {
@@ -167,7 +167,7 @@ def compare(configurations: dict[str, dict[int, Dump]], against: str) -> list[Di
         against: the label of that one.
     """
     first = next(iter(configurations[against].values()))
-    draws = draw_texts(len(first.texts))
+    draws = draw_groups(np.array(first.texts))
     drops = {
         label: _drop([dump.counts for dump in dumps.values()], draws)
         for label, dumps in configurations.items()

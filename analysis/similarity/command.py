@@ -4,6 +4,7 @@ import argparse
 
 import numpy as np
 
+from analysis.copies import first_copies, read_keys
 from analysis.finished import Asked, add_runs, asked
 from analysis.layers import in_words, names_of
 from analysis.plain import plain
@@ -11,8 +12,8 @@ from analysis.plotting import save
 from analysis.seeds import named, together
 from analysis.similarity.figure import figure
 from analysis.similarity.moved import Bias, ByName, Ends, Moved, Similarity, compute
-from analysis.states import SEED, Property, check_same, read_states
-from tl.runs import Weights, write_json
+from analysis.states import SEED, Property, check_same, read_arrays, read_states
+from tl.runs import Run, Weights, write_json
 
 POOLS = {"mean": "mean of the tokens", "first": "first token", "word_states": "words"}
 FEWEST, MOST_ROWS = 30, 5000  # of fewer, shuffled states are as alike as any
@@ -133,17 +134,31 @@ def collect(given: Asked, pool: str) -> tuple[ByName, ByName]:
         for run in (given.runs[place] for place in places):
             ids, states = read_states(run, "hidden", given.split, weights, pool)
             own = Property("hidden states", (), np.empty(0), ids, None, states)
-            known = (own, run) if known is None else known
+            if known is None:
+                known, once = (own, run), rows_of_first_copies(run, given.split, states, pool)
             check_same(known[0], own, known[1], run)
-            n = len(states["trained"])
-            if n < FEWEST:
+            if len(once) < FEWEST:
                 raise ValueError(
-                    f"{run.path}: {n} rows are too few to say what moved; dump {FEWEST} or more"
+                    f"{run.path}: {len(once)} rows of different texts are too few to say what "
+                    f"moved; dump {FEWEST} or more"
                 )
-            rows = np.random.default_rng(SEED).permutation(n)[:MOST_ROWS]
+            rows = np.random.default_rng(SEED).permutation(once)[:MOST_ROWS]
             before.setdefault(name, []).append(states["pretrained"][rows])
             after.setdefault(name, []).append(states["trained"][rows])
     return before, after
+
+
+def rows_of_first_copies(
+    run: Run, split: str, states: dict[Weights, np.ndarray], pool: str
+) -> np.ndarray:
+    """The places of rows of texts that do not repeat others: what copies share is no evidence."""
+    path, before = run.arrays("hidden", split, "pretrained"), states["pretrained"]
+    keys, examples = read_keys(path, pool), np.arange(len(before))
+    if pool == "word_states":
+        if keys is None:
+            return examples
+        (examples,) = read_arrays(path, "word_examples")
+    return np.flatnonzero(first_copies(examples, keys, before) == examples)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from rewritten import AFTER, BEFORE, LABELS, arrays, logits_of, tagged_arrays, w
 from analysis import __main__ as command_line
 from analysis.robustness import command as robustness
 from analysis.robustness import figure
-from analysis.robustness.counts import Sentence, Tally, of_labels, spans
+from analysis.robustness.counts import Sentence, Tally, of_entities, of_labels, spans
 from analysis.robustness.dump import count
 from analysis.robustness.results import compare, compute
 from analysis.seeds import draw_texts
@@ -161,7 +161,8 @@ def test_entities_of_two_sentences_counted_by_hand():
     dump = count(tagged_arrays())
     found = compute("some", {0: dump})
     assert found.before.value == pytest.approx(2 * 2 / (3 + 2))
-    assert found.after.value == pytest.approx(2 * (1 + 2 + 0) / (5 + 1 + 3 + 0))
+    # The first sentence has two rewrites, and counts once as the second does.
+    assert found.after.value == pytest.approx(2 * ((1 + 2) / 2 + 0) / ((3 + 5) / 2 + 1))
     assert found.worst.value == pytest.approx(1 / 3)  # Anna, of Anna, Oslo and Boris
     assert found.success.value == pytest.approx(1 / 2)  # Oslo, of Anna and Oslo
     assert found.same.value == pytest.approx(2 * (1 + 2) / (2 + 1 + 2 + 3))
@@ -177,6 +178,53 @@ def test_words_that_were_cut_off_are_predicted_o():
     for name in ("ids", "words", "labels", "logits"):
         cut[name] = cut[name][keep]
     assert compute("some", {0: count(cut)}).before.value == pytest.approx(2 * 1 / (3 + 1))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whoever_answers_each_rewrite_as_its_source_loses_nothing(seed):
+    """F8: not on average, in no draw, of no kind, and against no other run."""
+    rng = np.random.default_rng(seed)
+    labels, answers = rng.integers(2, size=(2, 60))
+    numbers = rng.integers(0, 5, size=60)
+    kinds = rng.choice(["typo", "case", "swap"], size=numbers.sum()).tolist()
+    made = [
+        arrays(labels, some, [[a] * k for a, k in zip(some, numbers, strict=True)], kinds)
+        for some in (answers, 1 - answers, labels)
+    ]
+    dumps = {str(i): {0: count(one), 1: count(one)} for i, one in enumerate(made)}
+    for name, by_seed in dumps.items():
+        check_nothing_is_lost(compute(name, by_seed))
+    for found in compare(dumps, "0"):
+        assert (found.drop.value, found.drop.low, found.drop.high, found.clear) == (0, 0, 0, False)
+    has = numbers > 0
+    assert compute("0", dumps["0"]).before.value == np.mean((answers == labels)[has])
+
+
+def check_nothing_is_lost(found):
+    for one in (found, *found.kinds.values()):
+        assert (one.drop.value, one.drop.low, one.drop.high) == (0, 0, 0)
+        assert one.before == one.after
+        assert one.same.value == 1
+    assert found.success.value == 0
+    assert "a change of +0.0 points (95% interval +0.0 to +0.0)" in robustness.words(found)
+    assert "that to its source in 100.0%" in robustness.words(found) or found.item != "texts"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whoever_tags_each_rewrite_as_its_source_loses_nothing(seed):
+    """F8."""
+    rng = np.random.default_rng(seed)
+    gold, said = ([[TAGS[i] for i in rng.integers(5, size=6)] for _ in range(30)] for _ in "12")
+    pairs = zip(gold, said, strict=True)
+    old = [Sentence(tuple("abcdef"), *map(tuple, both), (0.5,) * 6) for both in pairs]
+    source = rng.permutation(np.repeat(np.arange(30), rng.integers(0, 5, size=30)))
+    kinds = rng.choice(["typo", "case"], size=len(source))
+    counts = of_entities(old, [old[s] for s in source], source, kinds)
+    draws = draw_texts(30)
+    for one in (counts, *counts.kinds.values()):
+        assert one.before.value == one.after.value
+        np.testing.assert_array_equal(one.before.replicates(draws), one.after.replicates(draws))
+        assert one.same.value == 1
 
 
 def test_failures_are_right_answers_that_turned_wrong():
@@ -267,6 +315,21 @@ def test_no_interval_is_cut_whatever_its_number_of_texts():
     assert low < rare.low < found.after.low
     assert rare.high < high
     assert texts_outside(drawn) == []
+
+
+@pytest.mark.parametrize("n_panels", [1, 3])
+def test_a_long_name_of_a_rewriter_stays_within_the_figure(n_panels):
+    """F11: directories of models have long names, without a space to break them at."""
+    found = compute("some", {0: count(arrays(LABELS, BEFORE, AFTER))})
+    by = "seq2seq:/home/student/models/" + "paraphraser_" * 16
+    drawn = figure.figure([found] * n_panels, f"classification, data: rewrites by {by}")
+    drawn.draw_without_rendering()
+    title = drawn._suptitle
+    box, page = title.get_window_extent(), drawn.bbox
+    assert "".join(title.get_text().split()).endswith("".join(by.split()))
+    assert page.x0 <= box.x0 < box.x1 <= page.x1
+    assert box.y1 <= page.y1
+    assert all(axes.title.get_window_extent().y1 <= box.y0 for axes in drawn.axes)
 
 
 def test_bad_input_is_answered_in_words(tmp_path, capsys):

@@ -63,7 +63,7 @@ def test_entities_of_two_seeds_are_found_on_average():
 def test_the_interval_is_over_texts_and_seeds():
     dumps = of_seeds({0: 0.1, 1: 0.2, 2: 0.3})
     found = compute("lora", dumps)
-    right = np.array([dump.counts.after.part for dump in dumps.values()]) / 3  # [seeds, texts]
+    right = np.array([dump.counts.after.part for dump in dumps.values()])  # [seeds, texts]
     ends = interval(right.mean(axis=1), right @ draw_texts(200).T / 200)
     assert ends[1] > 1  # which no share is
     assert (found.after.low, found.after.high) == (pytest.approx(ends[0]), 1.0)

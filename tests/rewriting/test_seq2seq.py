@@ -67,8 +67,8 @@ def translator(tmp_path_factory):
     return folder
 
 
-def of(kind, *folders):
-    return rewriter_of(f"{kind}:{','.join(map(str, folders))}", "paraphrase: ", CPU)
+def of(kind, *folders, prefix=None):
+    return rewriter_of(f"{kind}:{','.join(map(str, folders))}", prefix, CPU)
 
 
 def test_a_paraphraser_writes_as_many_candidates_as_asked_and_filters_may_refuse_them(paraphraser):
@@ -105,6 +105,51 @@ def test_models_write_the_same_in_another_order_and_leave_chance_alone(
     assert rewriter.rewrite(TEXTS[0], 2, 1) != forwards[TEXTS[0]]
     torch.manual_seed(7)
     assert torch.equal(torch.rand(1), drawn)
+
+
+def asked_by(rewriter, monkeypatch):
+    """What the models of a rewriter are given to read."""
+    read = []
+    for writer in {"writer", "there", "back"} & vars(rewriter).keys():
+        monkeypatch.setattr(
+            getattr(rewriter, writer), "_written",
+            lambda texts, **options: read.append(list(texts)) or ["ein Text"] * 2,
+        )  # fmt: skip
+    rewriter.rewrite("a  cafe\u0301", 2, 0)
+    return read
+
+
+@pytest.mark.parametrize(
+    ("kind", "prefix", "read"),
+    [
+        ("seq2seq", None, [["paraphrase: a caf\u00e9"]]),
+        ("seq2seq", "", [["a caf\u00e9"]]),
+        ("seq2seq", "say|", [["say|a caf\u00e9"]]),
+        ("back", None, [["a caf\u00e9"], ["ein Text"] * 2]),
+        ("back", "de: |en: ", [["de: a caf\u00e9"], ["en: ein Text"] * 2]),
+    ],
+)  # fmt: skip
+def test_a_model_is_asked_by_its_prefix_for_a_text_in_nfc(
+    kind, prefix, read, paraphraser, monkeypatch
+):
+    """F10: translators of T5's kind need one for each direction."""
+    folders = [paraphraser] * (1 if kind == "seq2seq" else 2)
+    assert asked_by(of(kind, *folders, prefix=prefix), monkeypatch) == read
+
+
+@pytest.mark.parametrize(
+    ("by", "prefix", "part"),
+    [
+        ("rules", "paraphrase: ", "rules ask none; leave it out"),
+        ("back:one,two", "translate: ", "two translators take two prefixes"),
+        ("back:one,two", "a|b|c", "translate English to German: |translate German to English: "),
+    ],
+)
+def test_a_prefix_that_nobody_would_read_is_refused(by, prefix, part):
+    """F10."""
+    with pytest.raises(ValueError, match=r"--rewrites\.prefix") as error:
+        rewriter_of(by, prefix, CPU)
+    assert part in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from transformers.modeling_outputs import ModelOutput
 
 from tl import heads
 from tl.build import Setup
+from tl.data.batch import input_keys
 from tl.data.records import Dataset
 from tl.dumps.outputs import half, of_encoder, outputs
 
@@ -15,7 +16,7 @@ LIMIT = 2000
 
 @torch.no_grad()
 def collect(setup: Setup, dataset: Dataset, split: str, limit: int) -> dict[str, np.ndarray]:
-    """States of every layer, the embeddings first, as float16.
+    """States of every layer, the embeddings first, as float16 where that holds them (see `half`).
 
     Args:
         setup: the model.
@@ -24,9 +25,11 @@ def collect(setup: Setup, dataset: Dataset, split: str, limit: int) -> dict[str,
         limit: how many of them.
 
     Returns:
-        `ids` [n], `mean` and `first` [n, L + 1, d] (mean over the real tokens; first token) and,
-        where the task labels words, `word_states` [rows, L + 1, d] with a row per kept word, in
-        the order of `predictions/<split>.npz`, and `word_pieces` [rows], the first piece of each.
+        `ids` [n], `text_keys` [n] (see `input_keys`), `mean` and `first` [n, L + 1, d] (mean over
+        the real tokens; first token) and, where the task labels words, `word_states`
+        [rows, L + 1, d] with a row per kept word, in the order of `predictions/<split>.npz`,
+        `word_pieces` [rows], the first piece of each, and `word_examples` [rows], the place of
+        its example.
     """
     examples = setup.task.examples(split)[:limit]
     texts, words, pieces = [], [], []
@@ -38,11 +41,14 @@ def collect(setup: Setup, dataset: Dataset, split: str, limit: int) -> dict[str,
         pieces += [e.inputs["input_ids"][i] for e in batch.examples for i in e.positions]
     arrays = {
         "ids": np.array([example.id for example in examples]),
+        "text_keys": input_keys(examples),
         **{name: np.concatenate([some[name] for some in texts]) for name in texts[0]},
     }
     if words:
         arrays["word_states"] = np.concatenate(words)
         arrays["word_pieces"] = np.array(setup.task.tokenizer.convert_ids_to_tokens(pieces))
+        n_words = [len(example.positions) for example in examples]
+        arrays["word_examples"] = np.repeat(np.arange(len(examples)), n_words)
     return arrays
 
 

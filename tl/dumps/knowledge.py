@@ -13,7 +13,7 @@ from transformers.modeling_outputs import ModelOutput
 
 from tl import heads
 from tl.build import Setup
-from tl.data.batch import Batch, Example
+from tl.data.batch import Batch, Example, input_keys
 from tl.data.records import Dataset, Record
 from tl.dumps.language import LanguageModel
 from tl.dumps.outputs import half, of_encoder, outputs
@@ -66,14 +66,16 @@ def labelled_states(setup: Setup, task: Task, examples: list[Example], group: st
 
     Returns:
         `states/<group>` [rows, d], of the last layer, the mean over a text's real tokens or a
-        word's first piece; `labels/<group>` [rows], as indices; `items/<group>` [rows], the text.
+        word's first piece; `labels/<group>` [rows], as indices; `items/<group>` [rows], the text,
+        of copies the first.
     """
+    first = firsts(examples)
     states, labels, items, n_texts = [], [], [], 0
     for batch, output in outputs(replace(setup, task=task), examples, "output_hidden_states"):
         rows, own, texts = _rows(batch, output)
         states.append(half(rows))
         labels.append(own.cpu().numpy())
-        items.append(texts.cpu().numpy() + n_texts)
+        items.append(first[texts.cpu().numpy() + n_texts])
         n_texts += len(batch.examples)
         if batch.labels.ndim > 1 and sum(map(len, states)) >= MOST_WORDS:
             break
@@ -82,6 +84,12 @@ def labelled_states(setup: Setup, task: Task, examples: list[Example], group: st
         f"labels/{group}": np.concatenate(labels),
         f"items/{group}": np.concatenate(items),
     }
+
+
+def firsts(examples: list[Example]) -> np.ndarray:
+    """The place of the first example with the text of each, [n]."""
+    _, first, text = np.unique(input_keys(examples), return_index=True, return_inverse=True)
+    return first[text]
 
 
 def _rows(batch: Batch, output: ModelOutput) -> tuple[Tensor, Tensor, Tensor]:
@@ -164,7 +172,13 @@ class Losses:
             self.reason = str(error)
 
     def of(self, examples: list[Example], group: str) -> Arrays:
-        """`losses/<group>` [n], in nats per word piece, and why there are none."""
+        """`losses/<group>` [n], in nats per word piece, or why there are none; `texts/<group>` [n].
+
+        The latter is the place of the first copy of each text.
+        """
         if self.model is None:
             return {"no_language_model": np.array(self.reason)}
-        return {f"losses/{group}": self.model.losses(examples)}
+        return {
+            f"losses/{group}": self.model.losses(examples),
+            f"texts/{group}": firsts(examples),
+        }

@@ -51,4 +51,11 @@ def of_encoder(output: ModelOutput, name: str) -> tuple[Tensor, ...]:
 
 
 def half(tensor: Tensor) -> np.ndarray:
-    return tensor.to("cpu", torch.float16).numpy()
+    """In float16; in float32, where some value passes its range of 65,504: none becomes infinite.
+
+    T5's states do, of large models in sound trainings. Arrays of both become float32 when they are
+    put together.
+    """
+    wide = tensor.float().cpu()
+    narrow = wide.half()
+    return (narrow if torch.equal(narrow.isinf(), wide.isinf()) else wide).numpy()

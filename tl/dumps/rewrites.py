@@ -12,8 +12,9 @@ from tl.data.batch import Example
 from tl.data.records import Dataset, Record
 from tl.evaluate import infer
 from tl.options import option
+from tl.rewriting.base import form_of
 from tl.rewriting.choice import rewriter_of
-from tl.rewriting.records import Rewritten, Wanted, rewrite_tagged, rewrite_texts
+from tl.rewriting.records import Rewritten, Wanted, rewrite_tagged, rewrite_texts, texts_in
 from tl.tasks.base import Answers, Task
 from tl.tasks.classification import Classification
 from tl.tasks.ner import NER
@@ -32,7 +33,11 @@ class Options:
     )
     k: int = option(4, "rewrites of a text", interval="[1, 20]")
     seed: int = option(0, "seed of the rewriter's random choices")
-    prefix: str = option("paraphrase: ", "what a paraphraser is asked by")
+    prefix: str | None = option(
+        None,
+        "what a model is asked by (default 'paraphrase: ' for seq2seq, nothing for back); of two "
+        "translators THERE|BACK",
+    )
 
 
 def collect(
@@ -85,14 +90,15 @@ def rewritten(
     Raises:
         ValueError: if the task is none of those that can be rewritten, or no rewrite is left.
     """
-    ways = {Classification: lambda task: rewrite_texts(task.text_columns)}
-    ways |= {NER: lambda task: rewrite_tagged}
+    ways = {Classification: lambda task: (rewrite_texts(task.text_columns), task.text_columns)}
+    ways |= {NER: lambda task: (rewrite_tagged, ["tokens"])}
     if type(setup.task) not in ways:
         allowed = ", ".join(kind.name for kind in ways)
         raise ValueError(f"rewrites are of runs of {allowed}; this one is of {setup.task.name}")
-    rewrite = ways[type(setup.task)](setup.task)
+    rewrite, columns = ways[type(setup.task)](setup.task)
     rewriter = rewriter_of(options.by, options.prefix, setup.device)
-    wanted = Wanted(rewriter, options.k, options.seed)
+    form = form_of(text for record in records for text in texts_in(record, columns))
+    wanted = Wanted(rewriter, options.k, options.seed, form)
     found, rejected = [], Counter()
     for row, record in enumerate(bar(records, "rewrite")):
         some, refused = rewrite(record, wanted)

@@ -10,6 +10,7 @@ import torch
 
 from tl.build import Setup
 from tl.data import sources
+from tl.data.batch import input_keys
 from tl.data.records import Dataset
 from tl.dumps.hidden import text_states
 from tl.dumps.knowledge import task_over
@@ -42,7 +43,7 @@ def load(data: str, encoding: str) -> Dataset:
 def collect(
     setup: Setup, dataset: Dataset, split: str, limit: int, options: Options
 ) -> dict[str, np.ndarray]:
-    """States of every layer, the embeddings first, as float16.
+    """States of every layer, the embeddings first, as in `tl.dumps.hidden`.
 
     Args:
         setup: the model.
@@ -52,8 +53,8 @@ def collect(
         options: which column is their label.
 
     Returns:
-        `ids` [n], `mean` and `first` [n, L + 1, d] as in `tl.dumps.hidden`, `labels` [n] as
-        strings, and `column`, what they are called.
+        `ids`, `text_keys` [n], `mean` and `first` [n, L + 1, d] as in `tl.dumps.hidden`, `labels`
+        [n] as strings, and `column`, what they are called.
 
     Raises:
         ValueError: if there are no texts, no such labels, one label only, or hardly two texts of
@@ -70,6 +71,7 @@ def collect(
     ]
     return {
         "ids": np.array([example.id for example in examples]),
+        "text_keys": input_keys(examples),
         **{name: np.concatenate([some[name] for some in found]) for name in found[0]},
         "labels": np.array([made.labels[example.target] for example in examples]),
         "column": np.array(options.label),

@@ -9,7 +9,7 @@ import torch
 
 from tl.build import Setup
 from tl.data import sources
-from tl.data.batch import Batch, Example, chunks, pad_inputs
+from tl.data.batch import Batch, Example, chunks, input_keys, pad_inputs
 from tl.data.conllu import is_conllu, load_conllu
 from tl.data.encode import encode_words, filler_id
 from tl.data.records import Dataset, Record
@@ -35,7 +35,7 @@ def load(data: str, encoding: str) -> Dataset:
 
 @torch.no_grad()
 def collect(setup: Setup, dataset: Dataset, split: str, limit: int) -> dict[str, np.ndarray]:
-    """States of every layer for the first piece of each word, as float16.
+    """States of every layer for the first piece of each word, as in `tl.dumps.hidden`.
 
     Args:
         setup: the model.
@@ -44,8 +44,9 @@ def collect(setup: Setup, dataset: Dataset, split: str, limit: int) -> dict[str,
         limit: how many of them.
 
     Returns:
-        `word_states` [rows, L + 1, d], and for each row `ids` (of its sentence), `words` (its place
-        there), `forms` and, as strings, `upos` and `depth`, or `entity` ("O" outside of entities).
+        `word_states` [rows, L + 1, d], and for each row `ids` and `text_keys` (of its sentence),
+        `words` (its place there), `forms` and, as strings, `upos` and `depth`, or `entity` ("O"
+        outside of entities).
     """
     records = dataset.splits[split][:limit]
     examples = _encode(setup, records)
@@ -68,6 +69,7 @@ def collect(setup: Setup, dataset: Dataset, split: str, limit: int) -> dict[str,
     unread = [len(r["tokens"]) - len(e.target) for r, e in zip(records, examples, strict=True)]
     return {
         "ids": np.array([id for id, _, _ in kept]),
+        "text_keys": np.repeat(input_keys(examples), [len(e.target) for e in examples]),
         "words": np.array([word for _, _, word in kept]),
         "word_states": np.concatenate(states),
         "notes": np.array(unread_words(split, unread)),

@@ -3,10 +3,14 @@
 
 import hashlib
 import random
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 Language = Literal["en", "ru"]
+Form = Literal["NFC", "NFD"]  # accents within their letters, or behind them
+LETTER = "\u02d1"  # stands for a combining mark
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,29 @@ class Rewriter(Protocol):
 def chance(seed: int, text: str) -> random.Random:
     """The random stream of a text: the same in every process, whatever was drawn before."""
     return random.Random(hashlib.sha256(f"{seed}/{text}".encode("utf-8", "surrogatepass")).digest())
+
+
+def tidy(text: str) -> str:
+    """The same text in NFC, with single spaces."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def form_of(texts: Iterable[str]) -> Form | None:
+    """The Unicode form of all these texts, NFC where they are in both; None: in neither."""
+    possible: list[Form] = ["NFC", "NFD"]
+    for text in texts:
+        possible = [form for form in possible if unicodedata.is_normalized(form, text)]
+    return possible[0] if possible else None
+
+
+def is_mark(letter: str) -> bool:
+    """Whether a letter is a combining mark, which belongs to the letter before it."""
+    return unicodedata.category(letter).startswith("M")
+
+
+def without_marks(text: str) -> str:
+    """The text with a letter in place of each mark, so that a pattern finds whole words in it."""
+    return text if text.isascii() else "".join(LETTER if is_mark(x) else x for x in text)
 
 
 def language_of(text: str) -> Language | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tl.rewriting import words_en, words_ru
-from tl.rewriting.base import Rewrite, language_of
+from tl.rewriting.base import Form, Rewrite, form_of, language_of, tidy, without_marks
 
 NEGATIONS = words_en.NEGATIONS | words_ru.NEGATIONS
 SENTENCE_START = re.compile(r"(?:^|[.!?…:;«“\"(]\s*)[«“\"(]*\s*$")
@@ -30,25 +30,31 @@ class Chosen:
 
 
 def choose(
-    source: str, proposals: list[Rewrite], k: int, beside: Fault = lambda text: None
+    source: str,
+    proposals: list[Rewrite],
+    k: int,
+    beside: Fault = lambda text: None,
+    form: Form | None = None,
 ) -> Chosen:
-    """The first k proposals that no filter refuses.
+    """The first k proposals that no filter refuses, in the Unicode form of their source.
 
     Args:
         source: the text.
         proposals: of a rewriter, the preferred ones first.
         k: how many are wanted; fewer, where the proposals do not suffice.
         beside: one more filter, asked last.
+        form: that of all the data, where they have one; a text without accents is in both.
     """
-    chosen = Chosen()
+    chosen, form = Chosen(), form or form_of([source])
     for proposal in proposals:
         if len(chosen.rewrites) == k:
             break
-        reason = fault(source, proposal.text) or beside(proposal.text)
-        if reason is None and any(near(proposal.text, r.text) for r in chosen.rewrites):
+        text = proposal.text if form is None else unicodedata.normalize(form, proposal.text)
+        reason = fault(source, text) or beside(text)
+        if reason is None and any(near(text, r.text) for r in chosen.rewrites):
             reason = "near-duplicate"
         if reason is None:
-            chosen.rewrites.append(Rewrite(tidy(proposal.text), proposal.kind))
+            chosen.rewrites.append(Rewrite(text, proposal.kind))
         else:
             chosen.rejected[reason] += 1
     return chosen
@@ -70,11 +76,6 @@ def fault(source: str, rewritten: str) -> str | None:
     return None
 
 
-def tidy(text: str) -> str:
-    """The same text in one Unicode form, with single spaces."""
-    return " ".join(unicodedata.normalize("NFC", text).split())
-
-
 def near(one: str, other: str) -> bool:
     """Whether two rewrites of a text differ in one word at most, order aside."""
     a, b = Counter(one.split()), Counter(other.split())
@@ -82,8 +83,9 @@ def near(one: str, other: str) -> bool:
 
 
 def words_of(text: str) -> list[str]:
-    """Runs of letters and digits, in lower case."""
-    return re.findall(r"\w+", text.lower())
+    """Runs of letters and digits, whatever their case."""
+    found = re.finditer(r"\w+", without_marks(text))
+    return [text[match.start() : match.end()].casefold() for match in found]
 
 
 def numbers(text: str) -> Counter[str]:
@@ -108,9 +110,11 @@ def negations(text: str) -> int:
 
 
 def names(text: str) -> Counter[str]:
-    """Words with a capital letter inside a sentence, in lower case; English I is none."""
+    """Words with a capital letter inside a sentence, as in `words_of`; English I is none."""
     found = Counter()
-    for match in re.finditer(r"[^\W\d_][\w]+", text):
+    for match in re.finditer(r"[^\W\d_]\w+", without_marks(text)):
         inside = not SENTENCE_START.search(text[: match.start()])
-        found[match[0].lower()] += match[0][0].isupper() and inside
+        # Of some letters, such as İ, the small form has two: a word is cut before its case changes.
+        name = text[match.start() : match.end()].casefold()
+        found[name] += match[0][0].isupper() and inside
     return +found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from tl.data.records import Record
-from tl.rewriting.base import Rewriter
+from tl.rewriting.base import Form, Rewrite, Rewriter
 from tl.rewriting.filters import choose
 from tl.rewriting.spans import retagged
 
@@ -23,17 +23,26 @@ class Rewritten:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Who rewrites, how many rewrites of each record are wanted, and the seed of their chance."""
+    """Who rewrites, how many rewrites of each record are wanted, and the seed of their chance.
+
+    `form` is the Unicode form of all records; None where they have several.
+    """
 
     rewriter: Rewriter
     k: int
     seed: int
+    form: Form | None = None
 
-    def proposals(self, text: str) -> list:
+    def proposals(self, text: str) -> list[Rewrite]:
         return self.rewriter.rewrite(text, PROPOSALS * self.k, self.seed)
 
 
 Found = tuple[list[Rewritten], Counter[str]]  # and what was rejected, by reason
+
+
+def texts_in(record: Record, columns: list[str]) -> list[str]:
+    """What stands in some columns; words are joined by spaces."""
+    return [" ".join(x) if isinstance(x := record[name], list) else str(x) for name in columns]
 
 
 def rewrite_texts(columns: list[str]) -> Callable[[Record, Wanted], Found]:
@@ -44,7 +53,7 @@ def rewrite_texts(columns: list[str]) -> Callable[[Record, Wanted], Found]:
         of_columns = []
         for column in columns:
             text = str(record[column])
-            chosen = choose(text, wanted.proposals(text), wanted.k)
+            chosen = choose(text, wanted.proposals(text), wanted.k, form=wanted.form)
             rejected += chosen.rejected
             of_columns.append(
                 [Rewritten(record | {column: r.text}, r.kind) for r in chosen.rewrites]
@@ -67,7 +76,7 @@ def rewrite_tagged(record: Record, wanted: Wanted) -> Found:
         return None
 
     text = " ".join(tokens)
-    chosen = choose(text, wanted.proposals(text), wanted.k, lost)
+    chosen = choose(text, wanted.proposals(text), wanted.k, lost, wanted.form)
     found = []
     for one in chosen.rewrites:
         words, moved = retagged(tokens, tags, one.text)

@@ -2,8 +2,9 @@
 """Rewrites by rules, for English and Russian: typos, spellings, synonyms; no model, no network.
 
 Each rule takes a text and a random stream, and gives the changed text, or None where it finds
-nothing to change. Words that hold a capital letter are left alone but by rules of case and
-punctuation: they may be names.
+nothing to change. What it does not change stays as it was written, to the last space and accent.
+Words that hold a capital letter are left alone but by rules of case and punctuation: they may be
+names.
 """
 
 import random
@@ -11,15 +12,19 @@ import re
 from collections.abc import Callable
 
 from tl.rewriting import words_en, words_ru
-from tl.rewriting.base import Language, Rewrite, chance, language_of
+from tl.rewriting.base import Language, Rewrite, chance, language_of, tidy
+from tl.rewriting.edits import Edit, Tidied, changed
 from tl.rewriting.keyboard import NEIGHBOURS
 
 TABLES = {"en": words_en, "ru": words_ru}
-WORD = re.compile(r"(?<![\w@#/'’.-])[^\W\d_]+(?![\w@/'’-])")  # no part of an address or a #tag
+# No part of an address or a #tag, and without marks that have no letter of their own.
+WORD = re.compile(r"(?<![\w@#/'’.\u0300-\u036f-])[^\W\d_]+(?![\w@/'’\u0300-\u036f-])")
 SHORTEST = 4  # letters of a word that is misspelt: shorter ones soon become other words
 ONE_IN = 10  # words, one is misspelt; at least one of a text
 ROUNDS = 3  # how often each rule is asked
 
+Edits = list[Edit]
+Finder = Callable[[str, random.Random], Edits | None]  # what to change in a tidy text
 Rule = Callable[[str, random.Random], str | None]
 
 
@@ -28,24 +33,46 @@ class RuleRewriter:
 
     def rewrite(self, text: str, k: int, seed: int) -> list[Rewrite]:
         """See `tl.rewriting.base.Rewriter`; nothing for a text in another script."""
-        language = language_of(text)
+        language = language_of(tidy(text))
         if language is None:
             return []
-        stream = chance(seed, text)
+        stream = chance(seed, tidy(text))
         kinds = list(RULES[language])
         stream.shuffle(kinds)
         proposals: dict[str, Rewrite] = {}  # by their text: what two rules agree on counts once
         for kind in kinds * ROUNDS:
-            changed = RULES[language][kind](text, stream)
-            if changed is not None:
-                proposals.setdefault(changed, Rewrite(changed, kind))
+            new = RULES[language][kind](text, stream)
+            if new is not None:
+                proposals.setdefault(new, Rewrite(new, kind))
             if len(proposals) == k:
                 break
         return list(proposals.values())
 
 
-def replaced(text: str, match: re.Match, new: str) -> str:
-    return text[: match.start()] + new + text[match.end() :]
+def rule_of(find: Finder) -> Rule:
+    """The rule that makes the changes of a finder, and no others."""
+
+    def rule(text: str, stream: random.Random) -> str | None:
+        tidied = Tidied(text)
+        edits = find(tidied.text, stream)
+        return None if edits is None else tidied.edited(edits)
+
+    return rule
+
+
+def replaced(match: re.Match, new: str) -> Edits:
+    return [(match.start(), match.end(), new)]
+
+
+def every(pattern: str, new: str, text: str) -> Edits:
+    """Edits that put `new` in place of all that a pattern matches."""
+    return [(match.start(), match.end(), new) for match in re.finditer(pattern, text)]
+
+
+def each_letter(text: str, change: Callable[[str], str], start: int = 0) -> Edits:
+    """Edits that change the letters of a text, which begins at `start`, one by one."""
+    pairs = enumerate(map(change, text))
+    return [(start + i, start + i + 1, new) for i, new in pairs if new != text[i]]
 
 
 def as_written(model: str, word: str) -> str:
@@ -55,19 +82,18 @@ def as_written(model: str, word: str) -> str:
 
 def misspelt(
     text: str, stream: random.Random, slip: Callable[[str, random.Random], str]
-) -> str | None:
+) -> Edits | None:
     """Let the typist slip in one word of ten, at least in one."""
     words = list(WORD.finditer(text))
     long = [m for m in words if len(m[0]) >= SHORTEST and m[0].islower()]
     if not long:
         return None
     chosen = stream.sample(long, min(len(long), max(1, len(words) // ONE_IN)))
-    for match in sorted(chosen, key=re.Match.start, reverse=True):  # places before it stay valid
-        text = replaced(text, match, slip(match[0], stream))
-    return text
+    from_behind = sorted(chosen, key=re.Match.start, reverse=True)
+    return [edit for m in from_behind for edit in replaced(m, slip(m[0], stream))][::-1]
 
 
-def typo(language: Language) -> Rule:
+def typo(language: Language) -> Finder:
     """A letter becomes one of its neighbours on the keyboard."""
     keys = NEIGHBOURS[language]
 
@@ -81,7 +107,7 @@ def typo(language: Language) -> Rule:
     return lambda text, stream: misspelt(text, stream, slip)
 
 
-def swap(text: str, stream: random.Random) -> str | None:
+def swap(text: str, stream: random.Random) -> Edits | None:
     """Two letters inside a word change places."""
 
     def slip(word: str, stream: random.Random) -> str:
@@ -94,48 +120,54 @@ def swap(text: str, stream: random.Random) -> str | None:
     return misspelt(text, stream, slip)
 
 
-def case(text: str, stream: random.Random) -> str | None:
+def case(text: str, stream: random.Random) -> Edits | None:
     """A word in capitals, the first letter or the whole text in the other case."""
-    options = [text.upper(), text.lower(), text[0].swapcase() + text[1:]]
+    options = [
+        each_letter(text, str.upper), each_letter(text, str.lower),
+        each_letter(text[0], str.swapcase),
+    ]  # fmt: skip
     words = [m for m in WORD.finditer(text) if len(m[0]) >= SHORTEST]
     if words:
         match = stream.choice(words)
-        options.append(replaced(text, match, match[0].upper()))
-    return _other(text, options, stream)
+        options.append(each_letter(match[0], str.upper, match.start()))
+    return _one_of(text, options, stream)
 
 
-def punctuation(text: str, stream: random.Random) -> str | None:
+def punctuation(text: str, stream: random.Random) -> Edits | None:
     """A mark more or less that carries no meaning: a full stop, a comma, quotes, a dash."""
+    left, right = "«»" if language_of(text) == "ru" else "“”"
+    quotes = re.finditer(r'"([^"]+)"', text)
     options = [
-        re.sub(r"\s*[.…]+$", "", text),
-        re.sub(r"(?<=[\w)»\"])$", ".", text),
-        re.sub(r"\s*,(?!\d)", "", text, count=1),
-        re.sub(r"(?<=\s)-(?=\s)", "–", text),
-        re.sub(r'"([^"]+)"', r"«\1»" if language_of(text) == "ru" else r"“\1”", text),
-        text.replace("...", "…"),
-    ]
-    return _other(text, options, stream)
+        every(r"\s*[.…]+$", "", text),
+        every(r"(?<=[\w)»\"])$", ".", text),
+        every(r"\s*,(?!\d)", "", text)[:1],
+        every(r"(?<=\s)-(?=\s)", "–", text),
+        [edit for m in quotes for edit in ((m.start(), m.start() + 1, left),
+                                           (m.end() - 1, m.end(), right))],
+        every(r"\.\.\.", "…", text),
+    ]  # fmt: skip
+    return _one_of(text, options, stream)
 
 
-def _other(text: str, options: list[str], stream: random.Random) -> str | None:
-    changed = [option for option in options if option != text]
-    return stream.choice(changed) if changed else None
+def _one_of(text: str, options: list[Edits], stream: random.Random) -> Edits | None:
+    """Some of the options that change anything."""
+    some = [edits for edits in options if changed(text, edits)]
+    return stream.choice(some) if some else None
 
 
-def discourse(language: Language) -> Rule:
+def discourse(language: Language) -> Finder:
     """A few words in front that add nothing: "by the way, …"."""
     table = TABLES[language]
 
-    def rule(text: str, stream: random.Random) -> str:
+    def find(text: str, stream: random.Random) -> Edits:
         first = re.match(r"\w*", text)[0]
-        begun = text[0].lower() + text[1:] if first.lower() in table.OPENERS else text
-        whole = stream.choice(table.DISCOURSE).format(begun)
-        return as_written(text, whole)
+        small = each_letter(text[0], str.lower) if first.lower() in table.OPENERS else []
+        return [(0, 0, as_written(text, stream.choice(table.DISCOURSE))), *small]
 
-    return rule
+    return find
 
 
-def synonym(language: Language) -> Rule:
+def synonym(language: Language) -> Finder:
     """A word becomes one that means the same, in the same form."""
     others: dict[str, list[str]] = {}
     for line in TABLES[language].SYNONYMS.split("\n"):
@@ -143,7 +175,7 @@ def synonym(language: Language) -> Rule:
         for word in group:
             others[folded(word)] = [other for other in group if other != word]
 
-    def rule(text: str, stream: random.Random) -> str | None:
+    def find(text: str, stream: random.Random) -> Edits | None:
         known = [m for m in WORD.finditer(text) if folded(m[0].lower()) in others]
         while known:
             match = known.pop(stream.randrange(len(known)))
@@ -151,22 +183,22 @@ def synonym(language: Language) -> Rule:
             article = language == "en" and re.search(r"\ban?\s+$", text[: match.start()], re.I)
             if article and (word[0] in "aeiou") != (match[0][0].lower() in "aeiou"):
                 continue  # "an easy day", but "a simple day"
-            return replaced(text, match, as_written(match[0], word))
+            return replaced(match, as_written(match[0], word))
         return None
 
-    return rule
+    return find
 
 
 def folded(word: str) -> str:
     return word.replace("ё", "е")
 
 
-def contraction(text: str, stream: random.Random) -> str | None:
+def contraction(text: str, stream: random.Random) -> Edits | None:
     """What is short becomes long, "don't" to "do not", or the other way round."""
     options = []
     for pattern, new in CONTRACTIONS:
         for match in pattern.finditer(text):
-            options.append(replaced(text, match, as_written(match[0], new)))
+            options.append(replaced(match, as_written(match[0], new)))
     return stream.choice(options) if options else None
 
 
@@ -190,42 +222,42 @@ def _contractions() -> list[tuple[re.Pattern, str]]:
 CONTRACTIONS = _contractions()
 
 
-def number(language: Language) -> Rule:
+def number(language: Language) -> Finder:
     """A number in another form: 12,000 and 12000, 3 and three; in Russian 3,5 and 3.5."""
     comma, grouped = (",", ",") if language == "en" else (" ", r"[ \u00a0]")
     words = {digits: word for word, digits in words_en.NUMBERS.items()}
 
-    def rule(text: str, stream: random.Random) -> str | None:
+    def find(text: str, stream: random.Random) -> Edits | None:
         options = []
         for match in re.finditer(r"(?<![\w.,:/-])\d{5,9}(?![\w.,:/%-])", text):
-            options.append(replaced(text, match, f"{int(match[0]):,}".replace(",", comma)))
+            options.append(replaced(match, f"{int(match[0]):,}".replace(",", comma)))
         for match in re.finditer(rf"(?<![\w.,])\d{{1,3}}(?:{grouped}\d{{3}})+(?![\w.,])", text):
-            options.append(replaced(text, match, re.sub(r"\D", "", match[0])))
+            options.append(replaced(match, re.sub(r"\D", "", match[0])))
         if language == "ru":
             for match in re.finditer(r"(?<![\w.,])\d+[.,]\d{1,2}(?![\w.,])", text):
-                options.append(replaced(text, match, match[0].translate({44: ".", 46: ","})))
+                options.append(replaced(match, match[0].translate({44: ".", 46: ","})))
         else:
             for match in re.finditer(r"(?<![^\s(])\d{1,2}(?=\s+[a-z])", text):
                 if match[0] in words:
-                    options.append(replaced(text, match, words[match[0]]))
+                    options.append(replaced(match, words[match[0]]))
             for match in WORD.finditer(text):
                 if match[0] in words_en.NUMBERS:
-                    options.append(replaced(text, match, words_en.NUMBERS[match[0]]))
+                    options.append(replaced(match, words_en.NUMBERS[match[0]]))
         return stream.choice(options) if options else None
 
-    return rule
+    return find
 
 
-def yo(text: str, stream: random.Random) -> str | None:
+def yo(text: str, stream: random.Random) -> Edits | None:
     """Russian ё is written with its dots or without."""
     if "ё" in text or "Ё" in text:
-        return text.translate(str.maketrans("ёЁ", "еЕ"))
+        return each_letter(text, lambda letter: {"ё": "е", "Ё": "Е"}.get(letter, letter))
     dotted = {folded(word): word for word in words_ru.YO}
-    changed = WORD.sub(lambda m: dotted.get(m[0], m[0]), text)
-    return None if changed == text else changed
+    found = [m for m in WORD.finditer(text) if m[0] in dotted]
+    return [edit for m in found for edit in replaced(m, dotted[m[0]])] or None
 
 
-RULES: dict[Language, dict[str, Rule]] = {
+FINDERS: dict[Language, dict[str, Finder]] = {
     language: {
         "typo": typo(language),
         "swap": swap,
@@ -237,4 +269,8 @@ RULES: dict[Language, dict[str, Rule]] = {
         **({"contraction": contraction} if language == "en" else {"ё": yo}),
     }
     for language in ("en", "ru")
+}
+RULES: dict[Language, dict[str, Rule]] = {
+    language: {kind: rule_of(find) for kind, find in finders.items()}
+    for language, finders in FINDERS.items()
 }

@@ -21,8 +21,9 @@ from transformers import (
 from tl import seed as streams
 from tl.backbones.locate import foreign, locate, unreadable
 from tl.backbones.pretrained import Form, read_network
-from tl.rewriting.base import Rewrite
+from tl.rewriting.base import Rewrite, tidy
 
+ASKED = "paraphrase: "  # by this, unless told otherwise
 TOP_P = 0.95
 LONGEST = 256  # word pieces that are read of a text
 # Of a checkpoint's wishes for a search: where texts begin and end, the language that a translator
@@ -74,7 +75,9 @@ class Writer:
             max_new_tokens=2 * n_read + 8,  # what is longer is no rewrite
             **options,
         )
-        return [t.strip() for t in self.tokenizer.batch_decode(ids, skip_special_tokens=True)]
+        return [
+            " ".join(t.split()) for t in self.tokenizer.batch_decode(ids, skip_special_tokens=True)
+        ]
 
 
 class Paraphraser:
@@ -85,22 +88,36 @@ class Paraphraser:
 
     def rewrite(self, text: str, k: int, seed: int) -> list[Rewrite]:
         """See `tl.rewriting.base.Rewriter`."""
+        text = tidy(text)
         with drawn(seed, text, self.writer.device):
             written = self.writer.sampled(self.prefix + text, k)
         return [Rewrite(new, "paraphrase") for new in written]
 
 
 class BackTranslator:
-    """Draws k translations, and takes the likeliest translation back of each (1711.05732)."""
+    """Draws k translations, and takes the likeliest translation back of each (1711.05732).
 
-    def __init__(self, there: str, back: str, device: torch.device) -> None:
+    Args:
+        there: the model that translates into the other language.
+        back: the one that translates from it.
+        prefixes: what each of the two is asked by; a Marian model, by nothing.
+        device: where they work.
+    """
+
+    def __init__(
+        self, there: str, back: str, prefixes: tuple[str, str], device: torch.device
+    ) -> None:
         self.there, self.back = Writer(there, device), Writer(back, device)
+        self.prefixes = prefixes
 
     def rewrite(self, text: str, k: int, seed: int) -> list[Rewrite]:
         """See `tl.rewriting.base.Rewriter`."""
+        text = tidy(text)
+        there, back = self.prefixes
         with drawn(seed, text, self.there.device):
-            translated = self.there.sampled(text, k)
-        return [Rewrite(new, "back-translation") for new in self.back.likeliest(translated)]
+            translated = self.there.sampled(there + text, k)
+        written = self.back.likeliest([back + some for some in translated])
+        return [Rewrite(new, "back-translation") for new in written]
 
 
 @contextmanager

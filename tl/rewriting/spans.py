@@ -4,6 +4,8 @@
 import re
 from collections.abc import Sequence
 
+from tl.rewriting.base import without_marks
+
 PIECE = re.compile(r"\d+(?:[.,:]\d+)*|\w+(?:['’-]\w+)*|[^\w\s]")
 Entity = tuple[tuple[str, ...], str]  # its words, its type
 
@@ -46,7 +48,9 @@ def cut(text: str, known: frozenset[str]) -> list[str]:
     """
     words = []
     for chunk in text.split():
-        words += [chunk] if chunk.lower() in known else PIECE.findall(chunk)
+        pieces = PIECE.finditer(without_marks(chunk))
+        whole = chunk.lower() in known
+        words += [chunk] if whole else [chunk[m.start() : m.end()] for m in pieces]
     return words
 
 

@@ -119,8 +119,8 @@ shouted, yelled
 """.strip()
 
 DISCOURSE = (
-    "well, {}", "so, {}", "anyway, {}", "you know, {}", "by the way, {}", "as it happens, {}",
-    "to begin with, {}", "in fact, {}", "actually, {}", "mind you, {}",
+    "well, ", "so, ", "anyway, ", "you know, ", "by the way, ", "as it happens, ",
+    "to begin with, ", "in fact, ", "actually, ", "mind you, ",
 )  # fmt: skip
 # A first word that is no name: it loses its capital behind a discourse marker.
 OPENERS = frozenset(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tl.backbones.base import Backbone
-from tl.data.batch import Batch, Example
+from tl.data.batch import Batch, Example, input_keys
 from tl.data.encode import Encoded, encode_texts
 from tl.data.sources import require_columns
 from tl.losses import cross_entropy_sum
@@ -170,6 +170,7 @@ class Classification(Task):
             "labels": np.array([example.target for example in examples]),
             "logits": np.stack(logits),  # [n, c]
             "label_names": np.array(self.labels),
+            "text_keys": input_keys(examples),
         }
 
     def readable(self, text: str, example: Example, logits: np.ndarray) -> dict[str, object]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tl.data.batch import Batch, Example
+from tl.data.batch import Batch, Example, input_keys
 from tl.data.encode import encode_words
 from tl.data.records import Record
 from tl.data.sources import require_tagged
@@ -153,6 +153,7 @@ class NER(Task):
             "label_names": np.array(self.labels),
             "example_ids": np.array([example.id for example in examples]),
             "n_words": np.array([len(example.target.tags) for example in examples]),
+            "text_keys": input_keys(examples),  # of the sentences
         }
 
     def readable(self, text: str, example: Example, logits: np.ndarray) -> dict[str, object]:
