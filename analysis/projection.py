@@ -62,9 +62,9 @@ class Projection:
     label_names: tuple[str, ...]
     labels: np.ndarray  # [n]
     examples: np.ndarray  # [n]
-    n_copies: int  # examples that are left out, as their text is there already
     chance: float  # purity where neighbours are drawn at random
     clouds: tuple[Cloud, ...]
+    n_copies: int = 0  # examples that are left out, as their text is there already
 
 
 def compute(prop: Property, shown: Shown, state: int, method: str) -> Projection:
@@ -103,7 +103,7 @@ def compute(prop: Property, shown: Shown, state: int, method: str) -> Projection
     ]
     return Projection(
         prop.name, layer, prop.label_names, labels, prop.examples[rows],
-        n_copies(prop.examples, texts), float(np.square(shares).sum()), tuple(clouds),
+        float(np.square(shares).sum()), tuple(clouds), n_copies(prop.examples, texts),
     )  # fmt: skip
 
 

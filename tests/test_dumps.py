@@ -10,8 +10,11 @@ import eval
 from analysis.others import other_data
 from analysis.states import text_properties
 from tl import trained as runs_of
+from tl.data.batch import Example, input_keys
 from tl.data.encode import encode_words
 from tl.dumps import DUMPS, attention, hidden
+from tl.dumps.knowledge import firsts
+from tl.dumps.outputs import half
 from tl.runs import WEIGHTS
 
 
@@ -102,6 +105,40 @@ def test_the_kernel_comes_back_after_an_error_and_empty_maps_are_refused():
     for empty in ((), (None, None)):
         with pytest.raises(ValueError, match="no attention weights"):
             attention.maps_of({"attentions": empty}, 5)
+
+
+def test_states_beyond_the_range_of_float16_are_kept(finished):
+    """F7: as those of a large T5, from a sound training."""
+    dataset = runs_of.load_data(runs_of.config_of(finished))
+    setup = runs_of.load(finished, dataset)
+    usual = hidden.collect(setup, dataset, "validation", 5)
+    assert usual["mean"].dtype == np.float16
+    norms = [m for m in setup.model.backbone.modules() if isinstance(m, torch.nn.LayerNorm)]
+    with torch.no_grad():
+        norms[-1].weight.mul_(1e6)
+        norms[-1].bias.mul_(1e6)
+    large = hidden.collect(setup, dataset, "validation", 5)
+    for pool in ("mean", "first"):
+        assert large[pool].dtype == np.float32
+        np.testing.assert_allclose(large[pool][:, -1], 1e6 * usual[pool][:, -1].astype(float),
+                                   rtol=1e-2, atol=1e3)  # fmt: skip
+        np.testing.assert_allclose(large[pool][:, :-1], usual[pool][:, :-1], rtol=1e-3, atol=1e-4)
+
+
+def test_what_is_infinite_stays_so():
+    assert half(torch.tensor([65504.0, 1.0])).dtype == np.float16
+    kept = half(torch.tensor([70000.0, -70000.0, np.inf, np.nan]))
+    np.testing.assert_array_equal(kept, np.array([70000, -70000, np.inf, np.nan], np.float32))
+
+
+def test_copies_of_a_text_have_one_key():
+    """F4: whatever their ids and labels."""
+    one = Example("1", {"input_ids": [1, 2], "token_type_ids": [0, 0]}, 0)
+    copy = Example("2", {"token_type_ids": [0, 0], "input_ids": [1, 2]}, 1)
+    other = Example("1", {"input_ids": [1, 2], "token_type_ids": [0, 1]}, 0)
+    first, second, third = input_keys([one, copy, other])
+    assert first == second != third
+    assert firsts([other, one, copy, other]).tolist() == [0, 1, 1, 0]
 
 
 def test_a_limit_takes_the_first_examples(finished):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from tl.runs import Run
+from tl.runs import Run, remove_final
 
 
 class Recorder:
@@ -40,7 +39,7 @@ class Recorder:
                         "put its lines back, or start the run again with --overwrite"
                     )
                 file.truncate(length)
-        self.final = run.final
+        self.run = run
         self.writer = SummaryWriter(str(run.path), purge_step=None if step is None else step + 1)
 
     @property
@@ -89,8 +88,8 @@ class Recorder:
             k: v if isinstance(v, bool | int | float | str) else str(v) for k, v in options.items()
         }
         _, *session = hparams(plain, scores)  # without the experiment
-        shutil.rmtree(self.final, ignore_errors=True)  # of an end that was cut short
-        with SummaryWriter(str(self.final)) as writer:
+        remove_final(self.run)  # of an end that was cut short
+        with SummaryWriter(str(self.run.final)) as writer:
             for summary in session:
                 writer.file_writer.add_summary(summary)
             for name, value in scores.items():

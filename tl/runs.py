@@ -50,12 +50,12 @@ PAGES = (  # how the names of what an analysis writes begin
 )
 WRITTEN = (
     *("result.json", "checkpoint/state.pt", "checkpoint/previous.pt", "learned.safetensors"),
-    *("metrics.jsonl", "timings.jsonl", "events.out.tfevents.*"),
+    *("metrics.jsonl", "timings.jsonl", "events.out.tfevents.*", "final/events.out.tfevents.*"),
     *("figures/curves.png", "figures/layers.png", "evaluations/*.json"),
     *(f"{kind}/*.npz" for kind in ARRAYS),
     *(f"analysis/{page}*.{form}" for page in PAGES for form in ("png", "json", "csv", "html")),
 )
-FOLDERS = ("checkpoint", "figures", "evaluations", "analysis", *ARRAYS)
+FOLDERS = ("checkpoint", "final", "figures", "evaluations", "analysis", *ARRAYS)
 
 RESULT = {  # what is read again of a result.json, and its kind
     **dict.fromkeys(("command", "task", "data", "data_name", "data_fingerprint"), str),
@@ -375,6 +375,13 @@ def remove_arrays(run: Run) -> None:
     for path in written(run, (f"{kind}/*.npz" for kind in ARRAYS)):
         if not path.stem.endswith(others):
             path.unlink()
+
+
+def remove_final(run: Run) -> None:
+    """Remove TensorBoard's final scores: of a run that was killed at its end, and goes on."""
+    unlink_folders(run, ("final",))
+    for path in written(run, ("final/events.out.tfevents.*",)):
+        path.unlink()
 
 
 def remove_partial(run: Run) -> None:

@@ -73,10 +73,10 @@ class Probed:
     label_names: tuple[str, ...]
     n_train: int  # rows
     n_test: int
-    n_copies: int  # examples whose text others have too
     majority: float  # accuracy of always giving the label that is most frequent in training
     curves: tuple[Curve, ...]
     changes: tuple[Change, ...]
+    n_copies: int = 0  # examples whose text is that of another
 
     def curve(self, name: str) -> Curve:
         return next(curve for curve in self.curves if curve.name == name)
@@ -136,8 +136,9 @@ def compute(prop: Property, shown: Shown, n_workers: int = 1) -> Probed:
     ]
     return Probed(
         prop.name, prop.label_names, int(parts.train.sum()), int(parts.test.sum()),
-        n_copies(prop.examples, texts), float(np.mean(prop.labels[parts.test] == seen.argmax())),
+        float(np.mean(prop.labels[parts.test] == seen.argmax())),
         tuple(curve(name, seeds, draws) for name, seeds in layers.items()), tuple(changes),
+        n_copies(prop.examples, texts),
     )  # fmt: skip
 
 

@@ -67,6 +67,27 @@ def test_the_entropy_of_looking_everywhere_is_log_n_and_padding_does_not_count()
     assert found.n_tokens == sum(LENGTHS)
 
 
+def test_the_level_of_looking_everywhere_is_that_of_the_mask():
+    """F9: a causal token sees itself and those before it."""
+    made, t = uniform(), max(LENGTHS)
+    for i, n in enumerate(LENGTHS):
+        made["maps"][i, ..., :n, :n] = np.tri(n) / np.arange(1, n + 1)[:, None]
+    found = attention.compute("run", made, made)
+    expected = np.mean([np.log(np.arange(1, n + 1)).mean() for n in LENGTHS])
+    assert found.uniform == pytest.approx(expected)
+    np.testing.assert_allclose(found.after.entropy, expected, atol=1e-3)
+    assert attention.numbers(found)["entropy_of_uniform"] == found.uniform
+    drawn = attention_figures.heads(found, "ner, wnut17").axes[1].lines
+    assert [found.uniform] * 2 in [list(line.get_ydata()) for line in drawn]
+    half = made["maps"] / 2  # a prefix takes the rest: its positions are no tokens in sight
+    moved = attention.compute("run", made, made | {"maps": half})
+    assert moved.uniform == found.uniform
+    assert f"may see: {expected:.2f})" in attention.words(moved)
+    both = made["maps"] + np.float16(0.01) * (made["tokens"] != "")[:, None, None, None]
+    assert attention.compute("run", made, made | {"maps": both}).uniform > found.uniform
+    assert found.n_tokens < len(LENGTHS) * t
+
+
 def test_a_frozen_model_has_no_divergence_and_none_exceeds_log_2():
     """A4."""
     same = attention.compute("run", dumped(), dumped())

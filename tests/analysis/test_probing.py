@@ -191,5 +191,9 @@ def test_states_that_are_not_finite_or_of_other_examples_are_refused(tmp_path):
     np.savez(path, **(arrays | {"mean": np.full_like(arrays["mean"], np.nan)}))
     with pytest.raises(ValueError, match="not finite"):
         states.read_states(run, "hidden", "test", ("trained", "pretrained"), "mean")
+    large = np.where(arrays["mean"] > 1, np.float16(np.inf), arrays["mean"])
+    np.savez(path, **(arrays | {"mean": large}))
+    with pytest.raises(ValueError, match=r"beyond 65,504, the range of float16.*write it again"):
+        states.read_states(run, "hidden", "test", ("trained", "pretrained"), "mean")
     with pytest.raises(ValueError, match="has no word_states, only ids, mean, first"):
         states.read_states(run, "hidden", "test", ("trained",), "word_states")
