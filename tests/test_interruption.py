@@ -172,7 +172,7 @@ def test_using_a_run_that_has_not_finished_says_so(finished, tmp_path, capsys):
     assert eval.main([str(copy.path)]) == 0
     assert f"note: the run in {copy.path} has not finished" in capsys.readouterr().err
     (note,) = copy.notes()
-    assert note.startswith(f"note: the run in {copy.path} has not finished; these are the weights")
+    assert note.startswith(f"the run in {copy.path} has not finished; these are the weights")
     assert finished.notes() == []
     assert eval.main([str(finished.path)]) == 0
     assert "not finished" not in capsys.readouterr().err
