@@ -35,7 +35,8 @@ def umap(X: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: if umap-learn is not installed, or there are too few different states.
     """
-    _, first, place = np.unique(X, axis=0, return_index=True, return_inverse=True)
+    rounded = np.round(X / (np.abs(X).max() or 1.0), 9)  # PCA moves equal states by a last digit
+    _, first, place = np.unique(rounded, axis=0, return_index=True, return_inverse=True)
     if len(first) <= N_NEIGHBORS:
         raise ValueError(
             f"--method umap needs more than {N_NEIGHBORS} different states; of these {len(X)}, "

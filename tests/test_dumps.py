@@ -243,7 +243,7 @@ def test_a_tagger_is_asked_for_the_topic_of_texts(tagger, news):
         with np.load(tagger.arrays("texts", "news--topic-test", weights)) as arrays:
             found[weights] = dict(arrays)
     for arrays in found.values():
-        own = {"ids", "mean", "first", "labels", "column"}
+        own = {"ids", "text_keys", "mean", "first", "labels", "column"}
         assert arrays.keys() == own | {"data", "data_name"}
         assert arrays["ids"].tolist() == [f"n{i}" for i in range(7)]
         assert arrays["labels"].tolist() == [record["topic"] for record in NEWS[:7]]

@@ -93,8 +93,10 @@ def real(arrays: Arrays, i: int) -> tuple[list[str], np.ndarray]:
     """The tokens of a text, and its maps without padding, [L, h, n, n]."""
     tokens = [token for token in arrays["tokens"][i].tolist() if token]
     maps = arrays["maps"][i][..., : len(tokens), : len(tokens)].astype(float)
-    if not np.isfinite(maps).all():
-        raise ValueError(f"text {arrays['ids'][i]}: a weight is not finite; train again with fp32")
+    if not (np.isfinite(maps) & (maps >= 0)).all():
+        raise ValueError(
+            f"text {arrays['ids'][i]}: a weight is below 0 or not finite; train again with fp32"
+        )
     return tokens, maps
 
 

@@ -139,8 +139,8 @@ def collect(given: Asked, pool: str) -> tuple[ByName, ByName]:
             check_same(known[0], own, known[1], run)
             if len(once) < FEWEST:
                 raise ValueError(
-                    f"{run.path}: {len(once)} rows of different texts are too few to say what "
-                    f"moved; dump {FEWEST} or more"
+                    f"{run.path}: {len(once)} rows are too few to say what moved (copies of texts "
+                    f"left out); dump {FEWEST} or more"
                 )
             rows = np.random.default_rng(SEED).permutation(once)[:MOST_ROWS]
             before.setdefault(name, []).append(states["pretrained"][rows])

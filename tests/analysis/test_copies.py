@@ -166,6 +166,17 @@ def test_umap_refuses_states_that_hardly_differ(name):
         planes.umap(DEGENERATE[name])
 
 
+def test_equal_states_of_several_texts_are_no_ground_for_umap():
+    """F6: behind PCA, which moves equal states by a last digit."""
+    states = np.random.default_rng(0).normal(size=(1, 64)).repeat(150, axis=0)
+    states[-1] += 1
+    keys = np.array([f"{i}" for i in range(150)])
+    prop = Property("label", ("a", "b"), np.arange(150) % 2, keys, None, {}, keys)
+    shown = {MODEL_BEFORE: [states[:, None]], "after": [states[:, None]]}
+    with pytest.raises(ValueError, match="of these 300, 2 differ"):
+        projection.compute(prop, shown, -1, "umap")
+
+
 def test_umap_sees_each_state_once_and_equal_ones_are_one_point(monkeypatch):
     """F6: copies would be each other's only neighbours."""
     seen = []
