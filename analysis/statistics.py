@@ -23,7 +23,7 @@ One run has no part for seeds. Its interval is over texts alone, and there is no
 another seed of the same two configurations may say the opposite.
 
 Claims that a page makes at once are corrected together: p-values by Holm (Scandinavian Journal of
-Statistics 6, 1979), intervals by Bonferroni.
+Statistics 6, 1979), intervals by Bonferroni. A verdict is by p.
 """
 
 from collections.abc import Sequence
@@ -52,6 +52,11 @@ class Sample:
     values: np.ndarray
     draws: np.ndarray | None = None
 
+    def known(self) -> "Sample":
+        """The runs that have a number; NaN says that one has none."""
+        missing = np.isnan(self.values)
+        return self.take([seed for seed, no in zip(self.seeds, missing, strict=True) if not no])
+
     def take(self, seeds: Sequence[int]) -> "Sample":
         """The runs with these seeds, in this order."""
         rows = [self.seeds.index(seed) for seed in seeds]
@@ -72,11 +77,12 @@ class Difference:
     """A less B.
 
     Attributes:
-        mean: over pairs of seeds, or of all runs of A less all of B.
+        mean: over pairs of seeds, or of all runs of A less all of B; NaN where no run has a number.
         low, high: of the interval that holds for all claims at once; None: nothing says how sure
             the mean is (one seed, no draws of texts).
-        p: corrected for all claims; None where a side has one seed: numbers of this run only.
-        n_seeds: pairs, or the smaller number of runs.
+        p: corrected for all claims; None where a side has one seed: numbers of this run only; and
+            where the mean is no finite number.
+        seeds: of the pairs; without pairs, those of A and those of B.
         n_claims: how many claims low, high and p are corrected for.
         parts: of the error.
     """
@@ -85,15 +91,27 @@ class Difference:
     low: float | None
     high: float | None
     p: float | None
-    n_seeds: int
+    seeds: tuple[tuple[int, ...], ...]
     n_claims: int
     parts: tuple[Part, ...]
 
     @property
+    def n_seeds(self) -> int:
+        """How many pairs there are, or runs on the side that has fewer."""
+        return min(map(len, self.seeds))
+
+    @property
+    def of_seeds(self) -> str:
+        """`3 seeds`, or `3 and 4 seeds, not in pairs`."""
+        numbers = " and ".join(str(len(seeds)) for seeds in self.seeds)
+        several = "s" * (numbers != "1")
+        return f"{numbers} seed{several}" + ", not in pairs" * (len(self.seeds) > 1)
+
+    @property
     def verdict(self) -> str:
-        """`higher`, `lower`, `not shown`, or `this run only` where there is no p."""
+        """`higher`, `lower` or `not shown`; without a p `this run only` or `unknown`."""
         if self.p is None:
-            return "this run only"
+            return "this run only" if np.isfinite(self.mean) else "unknown"
         if self.p >= ALPHA:
             return "not shown"
         return "higher" if self.mean > 0 else "lower"
@@ -101,6 +119,8 @@ class Difference:
 
 def compare(a: Sample, b: Sample | None = None, n_claims: int = 1) -> Difference:
     """Compare two configurations, in pairs of one seed where two or more exist.
+
+    Runs without a number, NaN, and draws of texts without one are left out.
 
     Args:
         a: what is compared.
@@ -110,29 +130,45 @@ def compare(a: Sample, b: Sample | None = None, n_claims: int = 1) -> Difference
     Returns:
         the difference; its p is that of Bonferroni, which `at_once` replaces by Holm's.
     """
-    sides = [a] if b is None else _sides(a, b)
+    sides = [a.known()] if b is None else _sides(a.known(), b.known())
+    seeds = tuple(side.seeds for side in sides)
+    if not all(seeds):
+        return Difference(np.nan, None, None, None, seeds, 1, ())
     mean = float(sum(side.values.mean() for side in sides))
-    n_seeds = min(len(side.values) for side in sides)
-    if n_seeds == 1:
+    if not np.isfinite(mean):
+        return Difference(mean, None, None, None, seeds, 1, ())
+    if min(map(len, seeds)) == 1:
         low, high = _percentiles(sides)
-        return Difference(mean, low, high, None, n_seeds, 1, ())
-    return _judged(mean, n_seeds, _parts(sides), n_claims)
+        return Difference(mean, low, high, None, seeds, 1, ())
+    found = _judged(Difference(mean, None, None, None, seeds, n_claims, _parts(sides)))
+    return replace(found, p=min(1.0, n_claims * found.p))
 
 
 def at_once(differences: Sequence[Difference]) -> list[Difference]:
     """Correct all that a page claims together: intervals by Bonferroni, p-values by Holm."""
-    n_claims = max(1, sum(one.p is not None for one in differences))
-    judged = [
-        one if one.p is None else _judged(one.mean, one.n_seeds, one.parts, n_claims)
-        for one in differences
-    ]
-    claims = [i for i, one in enumerate(judged) if one.p is not None]
+    claims = [i for i, one in enumerate(differences) if one.p is not None]
+    n_claims, judged = len(claims), list(differences)
+    for i in claims:
+        judged[i] = _judged(replace(judged[i], n_claims=n_claims))
     largest = 0.0
     for n_before, i in enumerate(sorted(claims, key=lambda i: judged[i].p)):
-        # p is that of Bonferroni, n_claims times its own; Holm leaves out those decided before.
-        largest = max(largest, min(1.0, judged[i].p * (1 - n_before / n_claims)))
+        # Those decided before are left out of the correction; no p is below one before it.
+        largest = max(largest, min(1.0, (n_claims - n_before) * judged[i].p))
         judged[i] = replace(judged[i], p=largest)
     return judged
+
+
+def correction(differences: Sequence[Difference]) -> str:
+    """Say what the verdicts of a page are corrected for."""
+    n_claims = max((one.n_claims for one in differences if one.p is not None), default=0)
+    if not n_claims:
+        return "One seed gives no verdict: these are the numbers of this run only."
+    if n_claims == 1:
+        return "It is the only claim: a 95% interval, and a verdict where p < .05."
+    return (
+        f"Corrected for all {n_claims} claims together: 95% intervals that hold at once "
+        "(Bonferroni), p by Holm, and a verdict where p < .05."
+    )
 
 
 def half_width(parts: Sequence[Part], alpha: float, *, pooled: bool = False) -> float:
@@ -174,39 +210,47 @@ def _sides(a: Sample, b: Sample) -> list[Sample]:
     if len(shared) > 1 or len(shared) == min(len(a.seeds), len(b.seeds)):
         a, b = a.take(shared), b.take(shared)
         both = a.draws is not None and b.draws is not None
-        return [Sample(a.seeds, a.values - b.values, a.draws - b.draws if both else None)]
+        with np.errstate(invalid="ignore"):  # infinite on both sides: no number
+            values = a.values - b.values
+        return [Sample(a.seeds, values, a.draws - b.draws if both else None).known()]
     return [a, Sample(b.seeds, -b.values, None if b.draws is None else -b.draws)]
+
+
+def _known_draws(sides: Sequence[Sample]) -> list[np.ndarray]:
+    """The draws of texts for which every run of every side has a number; [] without draws."""
+    if any(side.draws is None for side in sides):
+        return []
+    known = ~np.isnan(np.concatenate([side.draws for side in sides])).any(axis=0)
+    return [side.draws[:, known] for side in sides]
 
 
 def _percentiles(sides: Sequence[Sample]) -> tuple[float | None, float | None]:
     """The 95% interval over texts alone: percentiles, since shares near 0 and 1 are skewed."""
-    if any(side.draws is None for side in sides):
+    draws = _known_draws(sides)
+    if not draws:
         return None, None
-    draws = sum(side.draws.mean(axis=0) for side in sides)
-    return tuple(float(np.percentile(draws, q)) for q in (50 * ALPHA, 100 - 50 * ALPHA))
+    of_mean = sum(own.mean(axis=0) for own in draws)
+    return tuple(float(np.percentile(of_mean, q)) for q in (50 * ALPHA, 100 - 50 * ALPHA))
 
 
 def _parts(sides: Sequence[Sample]) -> tuple[Part, ...]:
     """The parts of the error of a sum of means, of one side or of two that share their texts."""
-    parts, own = [], 0.0  # own: the variance that texts make in each seed in its own way
+    parts = []
     for side in sides:
         n = len(side.values)
-        if n > 1:
-            parts.append(Part(float(side.values.std(ddof=1) / np.sqrt(n)), n - 1.0))
-            if side.draws is not None:
-                apart = side.draws - side.draws.mean(axis=0)
-                own += float(apart.var(axis=-1).mean() / (n - 1))
-    if all(side.draws is not None for side in sides):
-        texts = float(sum(side.draws.mean(axis=0) for side in sides).var())
+        parts.append(Part(float(side.values.std(ddof=1) / np.sqrt(n)), n - 1.0))
+    draws = _known_draws(sides)
+    if draws:
+        # The seeds' parts hold what texts do to each seed in its own way.
+        own = sum((x - x.mean(axis=0)).var(axis=-1).mean() / (len(x) - 1) for x in draws)
+        texts = float(sum(x.mean(axis=0) for x in draws).var())
         parts.append(Part(float(np.sqrt(max(0.0, texts - own))), np.inf))
     return tuple(parts)
 
 
-def _judged(mean: float, n_seeds: int, parts: tuple[Part, ...], n_claims: int) -> Difference:
-    """Add the interval and p to a difference of several seeds."""
-    if not np.isfinite(mean):
-        return Difference(mean, None, None, None, n_seeds, n_claims, parts)
-    pooled = n_claims == 1 and n_seeds > 2
-    half = half_width(parts, ALPHA / n_claims, pooled=pooled)
-    p = min(1.0, n_claims * p_value(mean, parts, pooled=pooled))
-    return Difference(mean, mean - half, mean + half, p, n_seeds, n_claims, parts)
+def _judged(one: Difference) -> Difference:
+    """The interval that holds for all claims, and p, as if it were the only one."""
+    pooled = one.n_claims == 1 and one.n_seeds > 2
+    half = half_width(one.parts, ALPHA / one.n_claims, pooled=pooled)
+    p = p_value(one.mean, one.parts, pooled=pooled)
+    return replace(one, low=one.mean - half, high=one.mean + half, p=p)

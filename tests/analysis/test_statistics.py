@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from analysis.seeds import draw_texts
-from analysis.statistics import Sample, at_once, compare, half_width, p_value
+from analysis.statistics import Sample, at_once, compare, correction, half_width, p_value
 
 
 def sample(values, draws=None, first=0):
@@ -100,3 +100,46 @@ def test_equal_runs_do_not_differ():
     draws = normal(3, 50)
     found = compare(sample(normal(3), draws), sample(normal(3), draws))
     assert (found.mean, found.low, found.high, found.p) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_the_last_of_many_claims_keeps_its_own_p():
+    """Holm's factor of the last is 1, whatever Bonferroni's p of it would be."""
+    sure, open_ = compare(sample([1.0, 1.0 + 1e-9])), compare(sample([-1.0, 1.1]))
+    found = at_once([sure] * 24 + [open_])
+    assert [one.verdict for one in found] == ["higher"] * 24 + ["not shown"]
+    assert found[-1].p == pytest.approx(open_.p)
+    assert open_.p > 0.9
+
+
+def test_runs_without_a_number_are_left_out():
+    nan = np.nan
+    a, b = sample([1.0, nan, 3.0, np.inf]), sample([0.0, 0.0, 1.0, np.inf])
+    found = compare(a, b)
+    assert (found.mean, found.seeds) == (1.5, ((0, 2),))
+    none = compare(sample([nan, nan]), b)
+    assert (np.isnan(none.mean), none.p, none.verdict) == (True, None, "unknown")
+    endless = compare(sample([np.inf, 1.0]), sample([0.0, 1.0]))
+    assert (endless.mean, endless.low, endless.p, endless.verdict) == (np.inf, None, None, "unknown")
+    assert at_once([none, endless]) == [none, endless]
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_draws_without_a_number_are_left_out(n):
+    values, draws = normal(n), normal(n, 60, seed=1)
+    holed = draws.copy()
+    holed[0, :10] = np.nan
+    assert compare(sample(values, holed)) == compare(sample(values, draws[:, 10:]))
+
+
+def test_seeds_are_told_as_pairs_or_as_those_of_both_sides():
+    a = sample(normal(3))
+    assert compare(a, sample(normal(4, seed=1))).of_seeds == "3 seeds"
+    assert compare(a, sample(normal(4), first=9)).of_seeds == "3 and 4 seeds, not in pairs"
+    assert compare(sample([1.0])).of_seeds == "1 seed"
+
+
+def test_a_page_says_how_many_claims_it_corrected_for():
+    one, several = compare(sample([1.0])), compare(sample([1.0, 3.0]))
+    assert "this run only" in correction([one])
+    assert "only claim" in correction(at_once([several, one]))
+    assert "all 3 claims" in correction(at_once([several, several, one, several]))
