@@ -1,4 +1,20 @@
-"""Tables as text: for a terminal, and in Markdown."""
+"""Numbers and tables as text: for a terminal, and in Markdown."""
+
+import math
+
+
+def short(number: float) -> str:
+    """`.048`, `1.204`, `-.016`, `infinite`, `unknown`."""
+    if math.isnan(number):
+        return "unknown"
+    if math.isinf(number):
+        return "infinite"
+    return f"{number:.3f}".replace("0.", ".", 1) if abs(number) < 1 else f"{number:.3f}"
+
+
+def by_chance(p_value: float) -> str:
+    """`p = .012`; never 0, which no sample can show."""
+    return "p < .001" if p_value < 0.001 else f"p = {short(p_value)}"
 
 
 def aligned(rows: list[list[str]]) -> str:
