@@ -12,8 +12,15 @@ def short(number: float) -> str:
     return f"{number:.3f}".replace("0.", ".", 1) if abs(number) < 1 else f"{number:.3f}"
 
 
-def by_chance(p_value: float) -> str:
-    """`p = .012`; never 0, which no sample can show."""
+def interval(low: float | None, high: float | None) -> str:
+    """`[-0.033, -0.019]`; nothing where there is none."""
+    return "" if low is None else f"[{low:+.3f}, {high:+.3f}]"
+
+
+def by_chance(p_value: float | None) -> str:
+    """`p = .012`, never 0, which no sample can show; nothing where there is none."""
+    if p_value is None:
+        return ""
     return "p < .001" if p_value < 0.001 else f"p = {short(p_value)}"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.finished import Finished, Spread, find, in_short, options_of, read
 from analysis.statistics import Difference, Sample, at_once, compare, correction
-from analysis.text import aligned, by_chance, markdown_table
+from analysis.text import aligned, by_chance, interval, markdown_table
 from tl.runs import Run
 
 # What a run and its twin may differ in; of the task options only how tasks are mixed is named.
@@ -154,19 +154,14 @@ def _scores(task: str, pairs: list[Pair]) -> tuple[Sample, Sample]:
     return Sample(seeds, np.array(alone)), Sample(seeds, np.array(together))
 
 
-def interval(gain: Difference) -> str:
-    """`[-0.033, -0.019]`; nothing where there is one seed."""
-    return "" if gain.low is None else f"[{gain.low:+.3f}, {gain.high:+.3f}]"
-
-
 def cells(found: list[Transfer]) -> list[list[str]]:
     """The table as text."""
     head = ["data", "task", "strategy", "mixing", "metric", "seeds", "alone", "together"]
     rows = [[*head, "gain", "95% at once", "by chance", "verdict"]]
     for one in found:
         own = [one.data, one.task, one.strategy, one.mixing, one.metric, str(one.gain.n_seeds)]
-        own += [str(one.alone), str(one.together), f"{one.gain.mean:+.3f}", interval(one.gain)]
-        rows.append([*own, "" if one.gain.p is None else by_chance(one.gain.p), one.verdict])
+        judged = [interval(one.gain.low, one.gain.high), by_chance(one.gain.p), one.verdict]
+        rows.append([*own, str(one.alone), str(one.together), f"{one.gain.mean:+.3f}", *judged])
     return rows
 
 
@@ -174,10 +169,11 @@ def words(found: list[Transfer]) -> str:
     """The answer in a sentence for each row, and for all."""
     lines = []
     for one in found:
-        chance = "" if one.gain.p is None else f" {interval(one.gain)}, {by_chance(one.gain.p)},"
+        ends = interval(one.gain.low, one.gain.high)
+        judged = f" {ends}, {by_chance(one.gain.p)}," if ends else ""
         lines.append(
             f"{one.task} on {one.data}, {one.strategy}, {one.mixing}: {one.metric} {one.alone} "
-            f"alone, {one.together} together, a gain of {one.gain.mean:+.3f}{chance} over "
+            f"alone, {one.together} together, a gain of {one.gain.mean:+.3f}{judged} over "
             f"{one.gain.of_seeds}: {one.verdict}."
         )
     distinct = [one for one in found if not one.repeats]
