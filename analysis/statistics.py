@@ -162,7 +162,9 @@ def correction(differences: Sequence[Difference]) -> str:
     """Say what the verdicts of a page are corrected for."""
     n_claims = max((one.n_claims for one in differences if one.p is not None), default=0)
     if not n_claims:
-        return "One seed gives no verdict: these are the numbers of this run only."
+        texts = any(one.low is not None for one in differences)
+        over = "; each 95% interval is by itself, and over texts alone" * texts
+        return f"One seed gives no verdict: these are the numbers of this run only{over}."
     if n_claims == 1:
         return "It is the only claim: a 95% interval, and a verdict where p < .05."
     return (

@@ -140,6 +140,8 @@ def test_seeds_are_told_as_pairs_or_as_those_of_both_sides():
 
 def test_a_page_says_how_many_claims_it_corrected_for():
     one, several = compare(sample([1.0])), compare(sample([1.0, 3.0]))
-    assert "this run only" in correction([one])
+    assert correction([one]).endswith("these are the numbers of this run only.")
+    over_texts = compare(sample([1.0], normal(1, 50)))
+    assert "of this run only; each 95% interval is by itself" in correction([over_texts])
     assert "only claim" in correction(at_once([several, one]))
     assert "all 3 claims" in correction(at_once([several, several, one, several]))
