@@ -20,6 +20,7 @@ VERDICTS = {
     "not shown": "no clear transfer",
     "lower": "negative transfer",
     "this run only": "this run only",
+    "unknown": "unknown",
 }
 Key = tuple[object, ...]
 Pair = tuple[Finished, Finished]  # a run of one task, and the multi-task run of the same seed
@@ -178,7 +179,7 @@ def words(found: list[Transfer]) -> str:
         )
     distinct = [one for one in found if not one.repeats]
     verdicts = [one.verdict for one in distinct]
-    shown = [v for v in VERDICTS.values() if v != "this run only" or v in verdicts]
+    shown = [v for v in VERDICTS.values() if v.endswith("transfer") or v in verdicts]
     counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in shown)
     n_more = len(found) - len(distinct)
     more = f" Rows whose scores all equal those of another count once ({n_more} more)."
