@@ -1,9 +1,31 @@
-"""Tables as text: for a terminal, and in Markdown."""
+"""Numbers and tables as text: for a terminal, and in Markdown."""
 
+import math
 import re
 
 # An underscore within a word is one; elsewhere it begins or ends emphasis, as other marks do.
 MARKS = re.compile(r"[\\`*~<|$\[\]]|(?<!\w)_|_(?!\w)")
+
+
+def short(number: float) -> str:
+    """`.048`, `1.204`, `-.016`, `infinite`, `unknown`."""
+    if math.isnan(number):
+        return "unknown"
+    if math.isinf(number):
+        return "infinite"
+    return f"{number:.3f}".replace("0.", ".", 1) if abs(number) < 1 else f"{number:.3f}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """`[-0.033, -0.019]`; nothing where there is none."""
+    return "" if low is None else f"[{low:+.3f}, {high:+.3f}]"
+
+
+def by_chance(p_value: float | None) -> str:
+    """`p = .012`, never 0, which no sample can show; nothing where there is none."""
+    if p_value is None:
+        return ""
+    return "p < .001" if p_value < 0.001 else f"p = {short(p_value)}"
 
 
 def aligned(rows: list[list[str]]) -> str:

@@ -1,21 +1,21 @@
-"""Strategies side by side: who is calibrated worse, by pairs of runs with one seed."""
+"""Strategies side by side: who is calibrated worse, by runs over their seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr  # distribution of Student's t
 
 from analysis.calibration.bins import Table, wilson
 from analysis.calibration.page import Calibration
-from analysis.seeds import half_width
+from analysis.statistics import Difference, Sample, at_once, compare
 
-# What is compared, by pairs; of all but accuracy less is better.
+# What is shown of each group; of all but accuracy less is better.
 MEASURES = (
     "accuracy", "ece", "debiased_l2", "classwise_ece", "brier", "nll", "ece_mended", "l2_mended",
     "nll_mended",
 )  # fmt: skip
 DECIDES, MENDED = "debiased_l2", "l2_mended"
+CLAIMS = (DECIDES, MENDED, "nll")  # what the text says of each group, and is corrected for together
 
 
 @dataclass(frozen=True)
@@ -33,35 +33,29 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A group less the one it is compared with, paired by seed."""
+class Claim:
+    """How a group differs in a measure from the one that it is compared with."""
 
     label: str
-    measure: str
-    seeds: tuple[int, ...]
-    mean: float  # NaN where no seed has a number of both
-    low: float | None  # 95% t-interval; None for one seed, or where one differs infinitely
-    high: float | None
-    p_value: float | None  # of the paired t-test, by Holm for as many groups as are compared
-
-    @property
-    def is_shown(self) -> bool:
-        return self.p_value is not None and self.p_value < 0.05
+    measure: str  # of CLAIMS
+    difference: Difference
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Groups, and how each differs from one of them."""
+    """Groups, and how each differs from one of them; claims are corrected together."""
 
     title: str
     split: str
     calibrated_on: str
     against: str
     groups: tuple[Group, ...]
-    differences: tuple[Difference, ...]
+    claims: tuple[Claim, ...]
 
     def difference(self, label: str, measure: str) -> Difference:
-        return next(d for d in self.differences if (d.label, d.measure) == (label, measure))
+        return next(
+            one.difference for one in self.claims if (one.label, one.measure) == (label, measure)
+        )
 
 
 def group(label: str, learning: int, seeds: Sequence[int], pages: Sequence[Calibration]) -> Group:
@@ -127,58 +121,15 @@ def compute(
     groups = sorted(groups, key=lambda one: -one.learning)
     (base,) = [one for one in groups if one.label == against]
     others = [one for one in groups if one is not base]
-    found = [d for name in MEASURES for d in _differences(others, base, name)]
-    return Comparison(title, split, calibrated_on, against, tuple(groups), tuple(found))
-
-
-def _differences(others: Sequence[Group], base: Group, measure: str) -> list[Difference]:
-    raw = [paired(one, base, measure) for one in others]
-    adjusted = holm([d.p_value for d in raw if d.p_value is not None])
-    corrected = iter(adjusted)
-    return [
-        d if d.p_value is None else Difference(
-            d.label, d.measure, d.seeds, d.mean, d.low, d.high, next(corrected)
-        )
-        for d in raw
-    ]  # fmt: skip
-
-
-def paired(one: Group, base: Group, measure: str) -> Difference:
-    """The mean difference over the seeds that both have, with its 95% t-interval.
-
-    A seed is left out where one of them has no such number (see `Confidences.debiased_l2`).
-
-    Raises:
-        ValueError: if they have no seed in common.
-    """
-    seeds = sorted(set(one.seeds) & set(base.seeds))
-    if not seeds:
-        raise ValueError(
-            f"{one.label} and {base.label} have no seed in common (those of the first are "
-            f"{', '.join(map(str, one.seeds))}); train both with the same --seed"
-        )
-    gaps = np.array(
-        [
-            one.values[measure][one.seeds.index(s)] - base.values[measure][base.seeds.index(s)]
-            for s in seeds
-        ]
+    asked = [(one, measure) for measure in CLAIMS for one in others]
+    found = at_once([compare(sample(one, name), sample(base, name)) for one, name in asked])
+    claims = tuple(
+        Claim(one.label, measure, difference)
+        for (one, measure), difference in zip(asked, found, strict=True)
     )
-    known = ~np.isnan(gaps)
-    seeds, gaps = tuple(s for s, has in zip(seeds, known, strict=True) if has), gaps[known]
-    mean, n = float(gaps.mean()) if len(gaps) else np.nan, len(gaps)
-    if n < 2 or not np.isfinite(mean):
-        return Difference(one.label, measure, seeds, mean, None, None, None)
-    error = float(gaps.std(ddof=1) / np.sqrt(n))
-    half = float(half_width(gaps))
-    p = float(2 * stdtr(n - 1, -abs(mean) / error)) if error > 0 else float(mean == 0)
-    return Difference(one.label, measure, seeds, mean, mean - half, mean + half, p)
+    return Comparison(title, split, calibrated_on, against, tuple(groups), claims)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down p-values: the chance of any false finding among all stays below 5%."""
-    order = np.argsort(p_values)
-    adjusted, largest = [0.0] * len(p_values), 0.0
-    for rank, i in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
-        adjusted[i] = largest
-    return adjusted
+def sample(one: Group, measure: str) -> Sample:
+    """What the runs of a group find; the texts are taken as given."""
+    return Sample(one.seeds, one.values[measure])

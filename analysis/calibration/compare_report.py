@@ -5,8 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.calibration.compare import DECIDES, MENDED, Comparison, Difference, Group
-from analysis.calibration.words import by_chance, cell, short
+from analysis.calibration.compare import DECIDES, MENDED, Comparison, Group
+from analysis.calibration.words import cell
 from analysis.plotting import (
     GREY,
     INK,
@@ -17,9 +17,10 @@ from analysis.plotting import (
     in_lines,
     label_ends,
     styled,
-)  # fmt: skip
+)
 from analysis.seeds import n_seeds
-from analysis.text import aligned
+from analysis.statistics import Difference, correction
+from analysis.text import aligned, by_chance, short
 
 SHOWN = {
     "accuracy": "accuracy", "ece": "ECE", "debiased_l2": "L2", "classwise_ece": "class-wise",
@@ -40,34 +41,34 @@ def sentence(found: Comparison) -> str:
     return (
         f"{found.title}, {found.split}; maps fitted on {found.calibrated_on}. "
         + " ".join(verdicts)
-        + " Judged by the L2 error without what chance adds to it, in pairs of one seed; intervals "
-        "are 95% (Student's t over seeds: of other trainings, on these test examples), p is by "
-        "Holm for all that are compared."
+        + " Judged by the L2 error without what chance adds to it, over seeds: of other trainings, "
+        f"on these test examples. {correction([one.difference for one in found.claims])}"
     )
 
 
 def _verdict(found: Comparison, group: Group) -> str:
     raw, mended, nll = (found.difference(group.label, n) for n in (DECIDES, MENDED, "nll"))
     base = next(one for one in found.groups if one.label == found.against)
-    if not raw.seeds:
+    if not raw.n_seeds:
         return (
             f"Whether {group.label} calibrates otherwise than {found.against} is unknown: no seed "
             "has two answers or more of both."
         )
     own, other = (
-        np.mean([one.values[DECIDES][one.seeds.index(s)] for s in raw.seeds])
-        for one in (group, base)
+        np.mean([one.values[DECIDES][one.seeds.index(seed)] for seed in seeds])
+        for one, seeds in ((group, raw.seeds[0]), (base, raw.seeds[-1]))
     )
-    numbers = f"{short(own)} against {short(other)}, {_interval(raw)}, {n_seeds(len(raw.seeds))}"
-    if raw.p_value is None:
-        return f"{group.label} and {found.against}: {numbers}: one seed gives no verdict."
-    left = "a difference is left" if mended.is_shown else "no difference is shown"
+    numbers = f"{short(own)} against {short(other)}, {_interval(raw)}, {raw.of_seeds}"
+    if raw.p is None:
+        return f"{group.label} and {found.against}: {numbers}: {raw.verdict}, no verdict."
+    shown = ("higher", "lower")
+    left = "a difference is left" if mended.verdict in shown else "no difference is shown"
     after = f"with a temperature for each run {left} ({_interval(mended)})"
     scored = f"the NLL, which counts accuracy too, differs by {_interval(nll)}"
-    if not raw.is_shown:
+    if raw.verdict not in shown:
         claim = f"That {group.label} calibrates otherwise than {found.against} is not shown"
     else:
-        how = "worse" if raw.mean > 0 else "better"
+        how = {"higher": "worse", "lower": "better"}[raw.verdict]
         claim = f"{group.label} calibrates {how} than {found.against}"
     return f"{claim} ({numbers}); {after}; {scored}."
 
@@ -75,9 +76,9 @@ def _verdict(found: Comparison, group: Group) -> str:
 def _interval(one: Difference) -> str:
     """`+.046 [.021, .071], p = .012`."""
     mean = f"{'+' if one.mean >= 0 else ''}{short(one.mean)}"
-    if one.p_value is None:
+    if one.p is None:
         return mean
-    return f"{mean} [{short(one.low)}, {short(one.high)}], {by_chance(one.p_value)}"
+    return f"{mean} [{short(one.low)}, {short(one.high)}], {by_chance(one.p)}"
 
 
 def tables(found: Comparison) -> str:
@@ -88,12 +89,13 @@ def tables(found: Comparison) -> str:
         chance = f"≤ {short(float(group.chance.mean()))}"
         seeds = str(len(group.seeds))
         rows.append([group.label, seeds, *cells, chance, _spread(group.temperature)])
-    parts = [[f"less {found.against}", "seeds", "measure", "mean", "95%", "by chance"]]
-    for one in found.differences:
-        interval = "-" if one.low is None else f"[{short(one.low)}, {short(one.high)}]"
-        p = "-" if one.p_value is None else by_chance(one.p_value)
-        numbers = [str(len(one.seeds)), SHOWN[one.measure], cell(one.mean), interval, p]
-        parts.append([one.label, *numbers])
+    parts = [[f"less {found.against}", "of", "measure", "mean", "95%", "by chance"]]
+    for claim in found.claims:
+        one = claim.difference
+        judged = ["-", "-"]
+        if one.p is not None:
+            judged = [f"[{short(one.low)}, {short(one.high)}]", by_chance(one.p)]
+        parts.append([claim.label, one.of_seeds, SHOWN[claim.measure], cell(one.mean), *judged])
     return f"{aligned(rows)}\n\n{aligned(parts)}"
 
 
@@ -189,4 +191,4 @@ def plot_differences(axes: Axes, found: Comparison) -> None:
     axes.grid(visible=False, axis="y")
     axes.margins(x=0.1)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.set(title=in_lines(f"L2 less that of {found.against}, 95%", TITLE))
+    axes.set(title=in_lines(f"L2 less that of {found.against}, 95% at once", TITLE))

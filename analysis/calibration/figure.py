@@ -8,8 +8,8 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.calibration.judge import Confidences
 from analysis.calibration.page import AS_TRAINED, Calibration
-from analysis.calibration.words import short
 from analysis.plotting import BLUE, GREY, INK, ORANGE, PALE, SILVER, headline, label_end, styled
+from analysis.text import short
 
 
 @styled

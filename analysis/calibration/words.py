@@ -4,26 +4,12 @@ import math
 
 from analysis.calibration.judge import Confidences
 from analysis.calibration.page import AS_TRAINED, Calibration, Way
-from analysis.text import aligned
-
-
-def short(number: float) -> str:
-    """`.048`, `1.204`, `-.016`, `infinite`, `unknown`."""
-    if math.isnan(number):
-        return "unknown"
-    if math.isinf(number):
-        return "infinite"
-    return f"{number:.3f}".replace("0.", ".", 1) if abs(number) < 1 else f"{number:.3f}"
+from analysis.text import aligned, by_chance, short
 
 
 def cell(number: float) -> str:
     """As `short`, for tables: `-` where there is no number."""
     return "-" if math.isnan(number) else short(number)
-
-
-def by_chance(p_value: float) -> str:
-    """`p = .012`; never 0, which no sample can show."""
-    return "p < .001" if p_value < 0.001 else f"p = {short(p_value)}"
 
 
 def sentence(page: Calibration) -> str:

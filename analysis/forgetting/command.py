@@ -2,18 +2,27 @@
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 from analysis import dumped
 from analysis.dumped import Arrays
 from analysis.finished import Asked, add_runs, asked
 from analysis.forgetting.figure import figure
-from analysis.forgetting.gains import ROLES, Change, Forgetting, compute, other_texts
+from analysis.forgetting.gains import (
+    ROLES,
+    Change,
+    Forgetting,
+    Page,
+    compute,
+    judge,
+    other_texts,
+)
 from analysis.others import ABOUT, other_data
+from analysis.plain import plain
 from analysis.plotting import save
-from analysis.seeds import named, together
-from analysis.text import aligned
+from analysis.seeds import choose, named, together
+from analysis.statistics import Difference, correction
+from analysis.text import aligned, by_chance, interval
 from tl.runs import Run, write_json
 
 NEEDS = {"forgetting": ("trained", "pretrained")}  # dumps of eval.py
@@ -28,17 +37,38 @@ SAID = {
     "lost": "it knows less",
     "unclear": "it is open whether it knows more or less",
     "absent": "it knows nothing, before and after",
+    "this run only": "this run only, without a verdict",
+}
+GAPS = {
+    "higher": "gains more, or loses less, than {}",
+    "lower": "gains less, or loses more, than {}",
+    "not shown": "is not shown to differ from {}",
+    "this run only": "and {}, this run only, without a verdict",
 }
 
 
 def table(found: Forgetting) -> str:
     """A row for each group and ability."""
-    head = ["group", "role", "ability", "texts", "before", "after", "gain", "95 % interval"]
-    rows = [[*head, "verdict"]]
+    head = ["group", "role", "ability", "texts", "before", "after", "gain", "95% at once"]
+    rows = [[*head, "by chance", "verdict"]]
     for c in found.changes:
-        interval = f"{c.low:+.3f} … {c.high:+.3f}"
-        numbers = [f"{c.before:.3f}", f"{c.after:.3f}", f"{c.gain:+.3f}", interval]
-        rows.append([c.group, c.role, c.measure, str(c.n_texts), *numbers, c.verdict])
+        numbers = [str(c.n_texts), f"{c.before:.3f}", f"{c.after:.3f}", f"{c.gain:+.3f}"]
+        rows.append([*c.key, *numbers, *judged(c.found), c.verdict])
+    return aligned(rows)
+
+
+def judged(one: Difference) -> list[str]:
+    """The interval and p; nothing where there are none."""
+    return [interval(one.low, one.high), by_chance(one.p)]
+
+
+def gap_table(page: Page) -> str:
+    """A row for each gain that is compared with that of one configuration."""
+    head = [f"gain less that of {page.against}", "group", "role", "ability", "mean"]
+    rows = [[*head, "95% at once", "by chance", "verdict"]]
+    for gap in page.gaps:
+        mean = f"{gap.found.mean:+.3f}"
+        rows.append([gap.label, *gap.change.key, mean, *judged(gap.found), gap.found.verdict])
     return aligned(rows)
 
 
@@ -55,15 +85,28 @@ def words(found: Forgetting) -> str:
                 parts.append(f"{whose[0].upper()}{whose[1:]}, {said}: {listed}.")
     missing = f" No language model was asked: {found.missing}." if found.missing else ""
     meaning = "; ".join(f"{name}: {what}" for name, what in WHAT.items())
-    return (
-        f"{named(found.label, len(found.seeds))}. {' '.join(parts)}{missing} ({meaning}; every "
-        "verdict is by its own 95% interval.)"
-    )
+    said = correction([c.found for c in found.changes])
+    return f"{named(found.label, len(found.seeds))}. {' '.join(parts)}{missing} ({meaning}.) {said}"
+
+
+def gap_words(page: Page) -> str:
+    """Who gains more, or less, than the one that the others are compared with."""
+    parts = []
+    for label in dict.fromkeys(gap.label for gap in page.gaps):
+        own = [gap for gap in page.gaps if gap.label == label]
+        for verdict, said in GAPS.items():
+            some = [gap for gap in own if gap.found.verdict == verdict]
+            listed = ", ".join(
+                f"{gap.change.group} ({gap.change.measure} {gap.found.mean:+.2f})" for gap in some
+            )
+            if some:
+                parts.append(f"{label} {said.format(page.against)}: {listed}.")
+    return f"{' '.join(parts)} {correction([gap.found for gap in page.gaps])}"
 
 
 def overview(results: list[Forgetting]) -> list[list[str]]:
     """The change and its verdict: a row for each group and ability, a column for each label."""
-    columns = [{(c.group, c.role, c.measure): c for c in found.changes} for found in results]
+    columns = [{c.key: c for c in found.changes} for found in results]
     rows = dict.fromkeys(key for column in columns for key in column)
     head = ["group", "role", "ability", *(found.label for found in results)]
     return [head, *([*key, *(cell(column.get(key)) for column in columns)] for key in rows)]
@@ -81,6 +124,12 @@ def cell(change: Change | None) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_runs(parser)
+    parser.add_argument(
+        "--against",
+        metavar="LABEL",
+        help="of several configurations, whose gains the others' are compared with, by the name "
+        'that is printed, such as "lora (r 4)" (default: gains are not compared)',
+    )
 
 
 def load(run: Run, split: str) -> tuple[Arrays, Arrays]:
@@ -133,18 +182,41 @@ def configurations(given: Asked) -> Iterator[tuple[str, dict[int, tuple[Arrays, 
         yield name, dumps
 
 
+def as_numbers(page: Page) -> dict:
+    """What the page holds, for JSON."""
+    runs = [
+        {"run": r.label, "seeds": r.seeds, "missing": r.missing, "words": words(r),
+         "changes": [
+             {"group": c.group, "measure": c.measure, "role": c.role, "n_texts": c.n_texts,
+              "before": c.before, "after": c.after, "known": c.known,
+              "gains": plain(c.gains.values), "gain": c.gain, "low": c.found.low,
+              "high": c.found.high, "p": c.found.p, "n_claims": c.found.n_claims,
+              "verdict": c.verdict}
+             for c in r.changes]}
+        for r in page.results
+    ]  # fmt: skip
+    gaps = [
+        {"run": gap.label, "group": gap.change.group, "measure": gap.change.measure,
+         "difference": plain(gap.found), "verdict": gap.found.verdict}
+        for gap in page.gaps
+    ]  # fmt: skip
+    return {"runs": runs, "overview": overview(page.results), "against": page.against, "gaps": gaps}
+
+
 def run(arguments: argparse.Namespace) -> None:
     given = asked(arguments)
-    results = [compute(name, dumps) for name, dumps in configurations(given)]
-    save(figure(results, given.about), given.out / "forgetting.png")
-    numbers = [
-        {"run": r.label, "seeds": r.seeds, "missing": r.missing, "words": words(r),
-         "changes": [asdict(c) | {"verdict": c.verdict} for c in r.changes]}
-        for r in results
-    ]  # fmt: skip
-    write_json(given.out / "forgetting.json", {"runs": numbers, "overview": overview(results)})
-    for result in results:
+    against = arguments.against
+    if against is not None:
+        choose(list(together(given.results)), against)
+    page = judge([compute(name, dumps) for name, dumps in configurations(given)], against)
+    if against is not None and not page.gaps:
+        raise ValueError(f"--against {against}: no other run has a group of its texts")
+    save(figure(page.results, given.about), given.out / "forgetting.png")
+    write_json(given.out / "forgetting.json", as_numbers(page))
+    for result in page.results:
         print(f"{named(result.label, len(result.seeds))}\n\n{table(result)}\n\n{words(result)}\n")
-    if len(results) > 1:
-        print(f"{aligned(overview(results))}\n")
+    if len(page.results) > 1:
+        print(f"{aligned(overview(page.results))}\n")
+    if page.gaps:
+        print(f"{gap_table(page)}\n\n{gap_words(page)}\n")
     print(f"wrote {given.out / 'forgetting.png'} and forgetting.json")

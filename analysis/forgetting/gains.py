@@ -1,16 +1,17 @@
 """Gains and losses: what models score on groups of texts before and after, and how sure that is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import rankdata
 
 from analysis.dumped import Arrays
 from analysis.forgetting.ridge import out_of_fold
-from analysis.seeds import N_DRAWS, draw_groups, draw_texts, interval
+from analysis.seeds import N_DRAWS, draw_groups, draw_texts
+from analysis.statistics import Difference, Sample, at_once, compare
 from tl.bars import bar
 
-# How much of a score nobody misses: an interval that lies within says "kept".
+# How much of a score nobody misses: an interval that lies within it says "kept".
 MARGINS = {"probe": 0.02, "pairs": 0.02, "language": 0.05}
 ROLES = {
     "target": "of what it was trained for",
@@ -36,7 +37,8 @@ Scored = tuple[Score, np.ndarray]  # on all texts, and on draws of them [N_DRAWS
 class Change:
     """One ability on one group of texts, before and after adaptation: means over seeds.
 
-    A gain is after − before, of a loss before − after.
+    A gain is after − before, of a loss before − after; `gains` holds it for each seed and for draws
+    of texts, `found` its mean, interval and p, which `judge` corrects for all that a page claims.
     """
 
     group: str
@@ -45,23 +47,33 @@ class Change:
     n_texts: int
     before: float
     after: float
-    gain: float
-    low: float  # of the 95% interval of the gain, for other texts and other seeds
-    high: float
     known: bool  # whether before or after is better than chance, for other texts
-    gains: tuple[float, ...]  # of each seed
+    gains: Sample
+    found: Difference
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.group, self.role, self.measure
+
+    @property
+    def gain(self) -> float:
+        return self.found.mean
 
     @property
     def verdict(self) -> str:
-        """`learned` or `lost`: the interval is on one side of 0; `kept`: it lies in the margin."""
+        """`learned` or `lost` by p; `kept` if the interval lies in the margin.
+
+        Of one seed `this run only`: another may do the opposite.
+        """
         margin = MARGINS[self.measure]
+        if self.found.p is None:
+            return self.found.verdict
         if not self.known:
             return "absent"
-        if -margin <= self.low and self.high <= margin:
+        if -margin <= self.found.low and self.found.high <= margin:
             return "kept"
-        if self.low > 0:
-            return "learned"
-        return "lost" if self.high < 0 else "unclear"
+        said = {"higher": "learned", "lower": "lost", "not shown": "unclear"}
+        return said[self.found.verdict]
 
 
 @dataclass(frozen=True)
@@ -74,8 +86,58 @@ class Forgetting:
     missing: str
 
 
+@dataclass(frozen=True)
+class Gap:
+    """The gain of a configuration less that of the one it is compared with."""
+
+    label: str
+    change: Change
+    found: Difference
+
+
+@dataclass(frozen=True)
+class Page:
+    """All configurations, and how they differ from one of them, corrected together."""
+
+    results: tuple[Forgetting, ...]
+    against: str | None
+    gaps: tuple[Gap, ...]
+
+    @property
+    def claims(self) -> list[Difference]:
+        own = [change.found for result in self.results for change in result.changes]
+        return [*own, *(gap.found for gap in self.gaps)]
+
+
+def judge(results: list[Forgetting], against: str | None = None) -> Page:
+    """Correct all changes of all configurations together, and what they are compared by.
+
+    Args:
+        results: of `compute`, about the same texts.
+        against: the label of one, with which the others are compared; None: no comparisons.
+    """
+    page = Page(tuple(results), against, tuple(_gaps(results, against)))
+    found = iter(at_once(page.claims))
+    corrected = tuple(
+        replace(result, changes=tuple(replace(one, found=next(found)) for one in result.changes))
+        for result in page.results
+    )
+    return Page(corrected, against, tuple(replace(gap, found=next(found)) for gap in page.gaps))
+
+
+def _gaps(results: list[Forgetting], against: str | None) -> list[Gap]:
+    base = {c.key: c.gains for one in results if one.label == against for c in one.changes}
+    return [
+        Gap(one.label, change, compare(change.gains, base[change.key]))
+        for one in results
+        if one.label != against
+        for change in one.changes
+        if change.key in base
+    ]
+
+
 def compute(label: str, dumps: dict[int, tuple[Arrays, Arrays]]) -> Forgetting:
-    """Compare what a model knew with what it knows.
+    """Compare what a model knew with what it knows; `judge` corrects what all of them claim.
 
     Args:
         label: of the configuration.
@@ -94,7 +156,7 @@ def compute(label: str, dumps: dict[int, tuple[Arrays, Arrays]]) -> Forgetting:
         kind, _, group = key.partition("/")
         if kind in SCORERS:
             scores = [[SCORERS[kind](some, group) for some in both] for both in dumps.values()]
-            changes.append(_change(kind, group, role(first, group), scores))
+            changes.append(_change(kind, group, role(first, group), tuple(dumps), scores))
     roles, measures = list(ROLES), list(MARGINS)
     changes.sort(key=lambda c: (roles.index(c.role), measures.index(c.measure)))
     missing = str(first.get("no_language_model", ""))
@@ -152,13 +214,14 @@ def role(arrays: Arrays, group: str) -> str:
     return "domain" if group == domain or group.startswith(f"{domain} ") else "control"
 
 
-def _change(kind: str, group: str, role: str, scores: list[list[Scored]]) -> Change:
+def _change(
+    kind: str, group: str, role: str, seeds: tuple[int, ...], scores: list[list[Scored]]
+) -> Change:
     """From the scores of each seed, before and after; a draw is of the same texts for all."""
     values = np.array([[score.value for score, _ in both] for both in scores])  # [seeds, 2]
     draws = np.array([[drawn for _, drawn in both] for both in scores])  # [seeds, 2, draws]
     sign = -1 if kind == "losses" else 1
-    gains = sign * (values[:, 1] - values[:, 0])
-    low, high = interval(gains, sign * (draws[:, 1] - draws[:, 0]))
+    gains = Sample(seeds, sign * (values[:, 1] - values[:, 0]), sign * (draws[:, 1] - draws[:, 0]))
     before, after = values.mean(axis=0)
     score = scores[0][0][0]
     return Change(
@@ -168,11 +231,9 @@ def _change(kind: str, group: str, role: str, scores: list[list[Scored]]) -> Cha
         n_texts=score.n_texts,
         before=float(before),
         after=float(after),
-        gain=float(gains.mean()),
-        low=float(low),
-        high=float(high),
         known=bool((np.nanquantile(draws.mean(axis=0), 0.025, axis=1) > score.chance).any()),
-        gains=tuple(gains.tolist()),
+        gains=gains,
+        found=compare(gains),
     )
 
 

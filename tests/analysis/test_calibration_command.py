@@ -170,12 +170,17 @@ def test_strategies_are_compared_in_pairs_of_one_seed(tmp_path, capsys):
     assert (found["against"], [g["label"] for g in found["groups"]]) == ("full", ["full", "lora"])
     assert found["sentence"] in shown
     assert (tmp_path / "out" / "calibration.png").is_file()
-    own, other = (np.array(group["values"]["debiased_l2"]) for group in found["groups"])
-    (one,) = [d for d in found["differences"] if d["measure"] == "debiased_l2"]
-    theirs = stats.ttest_rel(other, own)
-    assert one["mean"] == pytest.approx((other - own).mean())
-    assert one["p_value"] == pytest.approx(theirs.pvalue)
-    np.testing.assert_allclose([one["low"], one["high"]], theirs.confidence_interval(0.95))
+    own, other = (group["values"] for group in found["groups"])
+    p_values = [stats.ttest_rel(other[c["measure"]], own[c["measure"]]).pvalue
+                for c in found["claims"]]  # fmt: skip
+    by_holm = np.maximum.accumulate(np.sort(p_values) * [3, 2, 1])
+    assert sorted(c["difference"]["p"] for c in found["claims"]) == pytest.approx(by_holm)
+    (one,) = [c["difference"] for c in found["claims"] if c["measure"] == "debiased_l2"]
+    theirs = stats.ttest_rel(other["debiased_l2"], own["debiased_l2"])
+    ends = theirs.confidence_interval(1 - 0.05 / 3)
+    np.testing.assert_allclose([one["low"], one["high"]], ends)
+    assert one["mean"] == pytest.approx(np.mean(ends))
+    assert "Corrected for all 3 claims together" in found["sentence"]
 
 
 def test_seeds_are_known_by_their_command_lines_whatever_directories_are_called(tmp_path):
@@ -223,8 +228,9 @@ def test_numbers_are_written_in_short():
     [
         ([0.05, 0.06, 0.07], "lora calibrates worse than full"),
         ([0.01, 0.011, 0.02], "lora calibrates better than full"),
+        ([0.05, 0.071, 0.09], "calibrates otherwise than full is not shown"),  # p = 3 · .035
         ([0.01, 0.05, 0.06], "calibrates otherwise than full is not shown"),
-        ([0.09], "one seed gives no verdict"),
+        ([0.09], "+.060, 1 seed: this run only, no verdict"),
     ],
 )
 def test_the_verdict_needs_evidence(values, verdict):
@@ -235,17 +241,17 @@ def test_the_verdict_needs_evidence(values, verdict):
 
 def test_a_run_without_an_error_takes_it_from_no_other():
     nan, base = np.nan, grouped("full", [0.03, 0.041, 0.05], [0, 1, 2], learning=9)
-    others = [grouped("lora", [0.3, nan, 0.31], [0, 1, 2]), grouped("ia3", [nan] * 3, [0, 1, 2])]
+    others = [grouped("lora", [0.3, nan, 0.32], [0, 1, 2]), grouped("ia3", [nan] * 3, [0, 1, 2])]
     found = compare.compute("x", "test", "validation", [base, *others], "full")
     lora, ia3 = (found.difference(name, "debiased_l2") for name in ("lora", "ia3"))
-    assert (lora.seeds, ia3.seeds) == ((0, 2), ())
-    assert lora.mean == pytest.approx((0.27 + 0.26) / 2)
-    assert lora.is_shown
+    assert (lora.seeds, ia3.seeds) == (((0, 2),), ((),))
+    assert lora.mean == pytest.approx(0.27)
+    assert lora.verdict == "higher"
     text = sentence(found)
-    assert "lora calibrates worse than full (.305 against .040, +.265" in text
+    assert "lora calibrates worse than full (.310 against .040, +.270" in text
     assert "Whether ia3 calibrates otherwise than full is unknown" in text
     shown = compare_report.tables(found)
-    assert ".305 ± .007 (2 seeds)" in shown
+    assert ".310 ± .014 (2 seeds)" in shown
     assert "nan" not in text + shown
     compare_report.figure(found).draw_without_rendering()
 
@@ -253,8 +259,11 @@ def test_a_run_without_an_error_takes_it_from_no_other():
 def test_an_infinite_difference_has_no_interval():
     base, one = (grouped(name, [0.1, 0.2], [0, 1]) for name in ("full", "lora"))
     one.values["nll"] = np.array([math.inf, 0.1])
-    found = compare.paired(one, base, "nll")
-    assert (found.mean, found.low, found.p_value) == (math.inf, None, None)
+    found = compare.compute("x", "test", "validation", [base, one], "full")
+    nll = found.difference("lora", "nll")
+    assert (nll.mean, nll.low, nll.p) == (math.inf, None, None)
+    assert "differs by +infinite." in sentence(found)
+    assert "all 2 claims" in sentence(found)
 
 
 def test_few_answers_have_an_error_and_one_alone_has_none(tmp_path, capsys):
@@ -272,17 +281,34 @@ def test_few_answers_have_an_error_and_one_alone_has_none(tmp_path, capsys):
     assert words.errors(found.ways[0].judged.top)[-1] == "-"
 
 
-def test_holm_multiplies_by_how_many_are_left():
-    np.testing.assert_allclose(compare.holm([0.04, 0.01, 0.03]), [0.06, 0.03, 0.06])
-    assert compare.holm([0.9, 0.8]) == [1.0, 1.0]
+def test_all_that_the_text_says_of_all_groups_is_corrected_together():
+    base = grouped("full", [0.03, 0.041, 0.05], [0, 1, 2], learning=9)
+    others = [grouped(name, [0.05, 0.06, 0.07], [0, 1, 2]) for name in ("lora", "ia3", "prefix")]
+    found = compare.compute("x", "test", "validation", [base, *others], "full")
+    assert {one.measure for one in found.claims} == {"debiased_l2", "l2_mended", "nll"}
+    assert {one.difference.n_claims for one in found.claims} == {9}
+    raw = stats.ttest_rel([0.05, 0.06, 0.07], base.values["debiased_l2"]).pvalue
+    assert found.difference("ia3", "debiased_l2").p == pytest.approx(9 * raw)
+    assert "Corrected for all 9 claims together" in sentence(found)
 
 
-def test_only_seeds_that_both_have_are_paired():
-    base = grouped("full", [0.1, 0.2, 0.3], [0, 1, 2])
-    one = compare.paired(grouped("lora", [0.5, 0.3], [5, 2]), base, "debiased_l2")
-    assert (one.seeds, one.mean) == ((2,), 0.0)
-    with pytest.raises(ValueError, match="no seed in common"):
-        compare.paired(grouped("lora", [0.5], [5]), base, "debiased_l2")
+def test_runs_without_a_common_seed_are_compared_by_welchs_test():
+    own, other = [0.1, 0.11, 0.12], [0.5, 0.53]
+    groups = [grouped("full", own, [0, 1, 2]), grouped("lora", other, [5, 6])]
+    found = compare.compute("x", "test", "validation", groups, "full")
+    one, expected = found.difference("lora", "debiased_l2"), stats.ttest_ind(other, own)
+    assert one.mean == pytest.approx(0.405)
+    assert one.parts[0].error == pytest.approx(0.015)  # each side's own deviation
+    assert one.p > expected.pvalue
+    assert "(.515 against .110, +.405 [" in sentence(found)
+    assert "2 and 3 seeds, not in pairs" in sentence(found)
+
+
+def test_one_seed_gives_no_verdict():
+    groups = [grouped("full", [0.1], [0]), grouped("lora", [0.5], [5])]
+    text = sentence(compare.compute("x", "test", "validation", groups, "full"))
+    assert "lora and full: .500 against .100, +.400, 1 and 1 seeds, not in pairs: this run" in text
+    assert text.endswith("One seed gives no verdict: these are the numbers of this run only.")
 
 
 def test_bad_input_is_answered_in_words(tmp_path, capsys):

@@ -11,12 +11,24 @@ from sklearn.metrics import f1_score
 
 from analysis import __main__ as command_line
 from analysis.forgetting import command as forgetting
-from analysis.forgetting.gains import Change, _macro_f1, compute, role
+from analysis.forgetting.gains import Change, _macro_f1, compute, judge, role
 from analysis.forgetting.ridge import out_of_fold
 from analysis.seeds import draw_texts
+from analysis.statistics import Difference, Sample
 from tl.runs import Run, write_arrays
 
 NO_GROUP = {"own": np.array([""]), "domain": np.array("")}
+
+
+def judged(before, after, n_seeds=2):
+    """The changes of seeds that found the same."""
+    return judge([compute("run", dict.fromkeys(range(n_seeds), (before, after)))]).results[0]
+
+
+def change(measure, gain, low, high, p):
+    found = Difference(gain, low, high, p, ((0, 1, 2),), 1, ())
+    gains = Sample((0, 1, 2), np.full(3, gain))
+    return Change("texts", measure, "control", 9, 0.5, 0.5, True, gains, found)
 
 
 def main(*words):
@@ -39,15 +51,13 @@ def test_scores_are_those_of_other_libraries():
 def test_a_model_that_finds_all_pairs_alike_knows_nothing_of_them():
     key = "cosines/newsroom headlines"
     collapsed = {**AFTER, key: np.ones_like(AFTER[key])}
-    (change,) = [
-        c for c in compute("run", {0: (BEFORE, collapsed)}).changes if c.measure == "pairs"
-    ]
-    assert change.after == 0.0
-    assert change.verdict == "lost"
+    (pairs,) = [c for c in judged(BEFORE, collapsed).changes if c.measure == "pairs"]
+    assert pairs.after == 0.0
+    assert pairs.verdict == "lost"
 
 
 def test_learned_the_new_and_lost_the_old():
-    found = compute("run", {0: (BEFORE, AFTER)})
+    found = judged(BEFORE, AFTER)
     told = {c.measure: (c.role, c.verdict) for c in found.changes}
     assert told == {
         "probe": ("target", "learned"),
@@ -56,15 +66,28 @@ def test_learned_the_new_and_lost_the_old():
     }
     loss = next(c for c in found.changes if c.measure == "language")
     assert loss.gain == pytest.approx(-0.5)  # a loss that grew is no gain
-    for change in found.changes:
-        assert change.low <= change.gain <= change.high
+    for one in found.changes:
+        assert one.found.low <= one.gain <= one.found.high
+        assert one.found.n_claims == 3
+
+
+def test_one_seed_gives_numbers_and_no_verdict():
+    """Its intervals are over texts alone; another seed may have done the opposite."""
+    found = compute("run", {0: (BEFORE, AFTER)})
+    assert judge([found]).results == (found,)
+    assert {one.verdict for one in found.changes} == {"this run only"}
+    assert {one.found.p for one in found.changes} == {None}
+    text = forgetting.words(found)
+    assert "Of what it was trained for, this run only, without a verdict: emotion test" in text
+    assert "each 95% interval is by itself, and over texts alone" in text
+    assert all(one.found.low < one.gain < one.found.high for one in found.changes)
 
 
 def test_nothing_moved_is_exactly_nothing():
     """F3."""
-    for change in compute("run", {0: (BEFORE, BEFORE)}).changes:
-        assert (change.gain, change.low, change.high) == (0.0, 0.0, 0.0)
-        assert change.verdict == "kept"
+    for one in judged(BEFORE, BEFORE).changes:
+        assert (one.gain, one.found.low, one.found.high, one.found.p) == (0.0, 0.0, 0.0, 1.0)
+        assert one.verdict == "kept"
 
 
 def test_what_a_group_is_to_a_run():
@@ -76,21 +99,22 @@ def test_what_a_group_is_to_a_run():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "verdict"),
-    [(0.1, 0.2, "learned"), (-0.2, -0.1, "lost"), (-0.01, 0.01, "kept"), (0.001, 0.015, "kept"),
-     (-0.1, 0.1, "unclear"), (-0.015, 0.03, "unclear"), (0.01, 0.03, "learned")],
+    ("low", "high", "p", "verdict"),
+    [(0.1, 0.2, 0.01, "learned"), (-0.2, -0.1, 0.01, "lost"), (-0.01, 0.01, 0.9, "kept"),
+     (0.001, 0.015, 0.01, "kept"), (-0.1, 0.1, 1.0, "unclear"), (-0.015, 0.03, 0.4, "unclear"),
+     (0.01, 0.03, 0.01, "learned"), (-0.01, 0.2, 0.04, "learned"), (-0.2, 0.01, 0.06, "unclear"),
+     (0.1, 0.2, None, "this run only")],
 )  # fmt: skip
-def test_verdicts(low, high, verdict):
-    gain = (low + high) / 2
-    change = Change("texts", "probe", "control", 9, 0.5, 0.5, gain, low, high, True, (gain,))
-    assert change.verdict == verdict
+def test_verdicts(low, high, p, verdict):
+    """By p, which Holm makes smaller than Bonferroni's interval says; "kept" by the interval."""
+    assert change("probe", (low + high) / 2, low, high, p).verdict == verdict
 
 
 def test_what_was_never_known_is_neither_kept_nor_lost():
     blind = arrays(0.0, 1e6, 2.0)
-    verdicts = {c.measure: c.verdict for c in compute("run", {0: (blind, blind)}).changes}
+    verdicts = {c.measure: c.verdict for c in judged(blind, blind).changes}
     assert verdicts == {"probe": "absent", "pairs": "absent", "language": "kept"}
-    found = compute("run", {0: (blind, arrays(1.5, 1e6, 2.0))})
+    found = judged(blind, arrays(1.5, 1e6, 2.0))
     assert found.changes[0].verdict == "learned"
     assert "it knows nothing, before and after: newsroom headlines" in forgetting.words(found)
 
@@ -123,9 +147,8 @@ def test_macro_f1_of_a_draw_is_that_of_scikit_learn():
      (0.999, "+1.00 learned"), (0.004, "+.00 unclear"), (-0.004, "+.00 unclear")],
 )  # fmt: skip
 def test_a_cell_of_the_overview_shows_all_digits(gain, shown):
-    low, high = (gain - 0.001, gain + 0.001) if abs(gain) > 0.01 else (-1.0, 1.0)
-    change = Change("texts", "language", "control", 9, 0.5, 0.5, gain, low, high, True, (gain,))
-    assert forgetting.cell(change) == shown
+    p = 0.01 if abs(gain) > 0.01 else 1.0
+    assert forgetting.cell(change("language", gain, gain - 1, gain + 1, p)) == shown
 
 
 @pytest.mark.slow
@@ -136,8 +159,8 @@ def test_intervals_hold_the_truth():
         base = random.normal(2, 0.5, size=100)
         gains = random.normal(0.05, 0.2, size=100)
         some = [{**NO_GROUP, "losses/x": x} for x in (base, base - gains)]
-        (change,) = compute("run", {0: tuple(some)}).changes
-        hits += change.low <= 0.05 <= change.high
+        (one,) = compute("run", {0: tuple(some)}).changes
+        hits += one.found.low <= 0.05 <= one.found.high
     assert 0.91 <= hits / 300 <= 0.985
 
 
@@ -145,10 +168,14 @@ def test_words_name_what_changed_and_why_there_is_no_language_model():
     reason = {"no_language_model": np.array("minilm has no head")}
     without = [{k: v for k, v in some.items() if not k.startswith("losses")} | reason
                for some in (BEFORE, AFTER)]  # fmt: skip
-    text = forgetting.words(compute("lora (r 4)", {0: tuple(without)}))
+    (found,) = judge([compute("lora (r 4)", dict.fromkeys((0, 1), tuple(without)))]).results
+    text = forgetting.words(found)
     assert text.startswith(
-        "lora (r 4). Of what it was trained for, it knows more: emotion test (probe 0."
+        "lora (r 4) (mean of 2 seeds). Of what it was trained for, it knows more: emotion test "
+        "(probe 0."
     )
+    assert text.endswith("p by Holm, and a verdict where p < .05.")
+    assert "Corrected for all 2 claims together" in text
     assert "Of the rest, it knows less: newsroom headlines (pairs 0." in text
     assert "No language model was asked: minilm has no head" in text
 
@@ -169,10 +196,11 @@ def test_command_line_writes_picture_numbers_and_words(tmp_path, capsys):
     (numbers,) = json.loads((out / "forgetting.json").read_text(encoding="utf-8"))["runs"]
     assert numbers["run"] == "lora"
     by_group = {change["group"]: change for change in numbers["changes"]}
-    assert by_group["rte"]["verdict"] == "lost"
+    assert (by_group["rte"]["verdict"], by_group["rte"]["p"]) == ("this run only", None)
+    assert by_group["rte"]["gains"] == [by_group["rte"]["gain"]] == [-1.0]
     shown = capsys.readouterr().out
     assert numbers["words"] in shown
-    assert "Of the rest, it knows less: " in shown
+    assert "Of the rest, this run only, without a verdict: " in shown
 
 
 def test_a_missing_dump_of_other_data_is_asked_for_by_what_was_typed(tmp_path, capsys):
@@ -189,12 +217,12 @@ def test_strategies_side_by_side(tmp_path):
     """A row of one run only stays empty in the other's panel."""
     short = {k: v for k, v in BEFORE.items() if not k.startswith("losses")}
     results = [
-        compute("full (lr 1)", {0: (BEFORE, AFTER)}),
-        compute("lora (lr 1)", {0: (short, short)}),
+        compute("full (lr 1)", dict.fromkeys((0, 1), (BEFORE, AFTER))),
+        compute("lora (lr 1)", dict.fromkeys((0, 1), (short, short))),
     ]
-    drawn = forgetting.figure(results, "ner, wnut17")
+    drawn = forgetting.figure(judge(results).results, "ner, wnut17")
     titles = [axes.get_title(loc="left") for axes in drawn.axes[:2]]
-    assert titles == ["full\n(lr 1)", "lora\n(lr 1)"]
+    assert titles == [f"{name}\n(lr 1)\nmean of 2 seeds (|)" for name in ("full", "lora")]
     texts = [[text.get_text().partition(":")[0] for text in axes.texts] for axes in drawn.axes]
     assert texts == [["learned", "lost"], ["kept", "kept"], ["lost"], []]
 
