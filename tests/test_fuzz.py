@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from adapted import config_of
@@ -27,7 +28,7 @@ from tl.data.conllu import load_conllu
 from tl.data.corpus import Options, documents
 from tl.data.corpus.labels import read_labels
 from tl.registry import TASKS, resolve
-from tl.runs import Run, write_arrays
+from tl.runs import Run
 
 FEW = 12
 MANY = 100_000  # in all
@@ -57,18 +58,17 @@ def as_data(task):
         made = of_task(options, dataset, tiny_tokenizer(special=not of_task.generates))
         model = build.adapt(network(of_task.generates), config, made).eval()
         for split in dataset.splits:
-            made.baselines(split)
             examples = made.examples(split)
             made.notes(split, examples)
             assert all(0 < len(example) <= options.max_length for example in examples)
+        made.baselines(split)
         some = examples[:BATCH]
         with torch.no_grad():
             loss, answers = made.answer(model, made.collate(some))
         assert torch.isfinite(loss)
         assert made.score(some, answers)
-        arrays = made.arrays(some, answers)
-        content_of(lambda folder: write_arrays(folder / "a.npz", arrays), "a.npz")
-        content_of(lambda folder: write_learned(folder, made.labels), "f")
+        np.savez(io.BytesIO(), **made.arrays(some, answers))
+        json.dumps(made.labels, ensure_ascii=False).encode()
 
     return read
 
@@ -193,9 +193,9 @@ def content_of(write, name):
         return (Path(folder) / name).read_bytes()
 
 
-def write_learned(folder, labels=("ж", "b")):
+def write_learned(folder):
     tensors = {"A": torch.ones(2, 3), "b": torch.ones(4)}
-    save_learned(folder / "f", tensors, {"labels": [*labels], "backbone": "b0"})
+    save_learned(folder / "f", tensors, {"labels": ["ж", "b"], "backbone": "b0"})
 
 
 STATE_FILE = content_of(lambda folder: save_state(Run(folder), STATE), "checkpoint/state.pt")

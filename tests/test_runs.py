@@ -262,7 +262,8 @@ OURS = ("result.json", "learned.safetensors", "metrics.jsonl", "timings.jsonl",
         "predictions/test.npz", "hidden/test--pretrained.npz", "figures/curves.png",
         "figures/layers.png", "evaluations/news-test.json", "analysis/curves.json",
         "analysis/attention-view.html", "analysis/projection.csv",
-        "learned.safetensors.12-3.partial", "checkpoint/state.pt.12-3.partial")  # fmt: skip
+        "learned.safetensors.12-3.partial", "checkpoint/state.pt.12-3.partial",
+        "checkpoint/state.pt.partial")  # fmt: skip
 THEIRS = ("NOTES.txt", "figures/mine.png", "checkpoint/model.pt", "data/train.npz",
           "analysis/summary.md", "mine.partial")  # fmt: skip
 
@@ -420,6 +421,12 @@ def test_what_is_being_written_is_no_remainder_of_a_killed_process(run):
         assert len(left_in(run.path)) == 3
     assert run.learned.read_bytes() == b"whole"
     assert left_in(run.path) == ["config.json", "env.json", "learned.safetensors"]
+
+
+def test_what_a_killed_process_left_goes_with_the_next_write(run):
+    put(run, "predictions/test.npz.12-3.partial", "predictions/test.npz.mine.partial")
+    write_arrays(run.arrays("predictions", "test"), {"a": np.ones(1)})
+    assert left_in(run.path / "predictions") == ["test.npz", "test.npz.mine.partial"]
 
 
 def test_processes_that_write_one_file_all_end_well(tmp_path):

@@ -1,5 +1,6 @@
 """Run directories, written and read. Analysis reads them too, so there is no torch here."""
 
+import glob
 import importlib.metadata
 import itertools
 import json
@@ -76,7 +77,7 @@ _numbers = itertools.count()
 def _open_partial(path: Path) -> tuple[Path, BinaryIO]:
     """A new file beside `path`, which no other process or call writes to.
 
-    It is locked while it is open: `remove_partial` so knows it from what a killed process left.
+    It is locked while it is open, which tells it from what a killed process left.
     """
     while True:
         name = f"{path.name}.{os.getpid()}-{next(_numbers)}{PARTIAL}"
@@ -86,6 +87,14 @@ def _open_partial(path: Path) -> tuple[Path, BinaryIO]:
             if hold(file) and temporary.exists():
                 return temporary, file
             file.close()  # it was taken for a dead one's before we had locked it
+
+
+def _remove_dead(partial: Iterable[Path]) -> None:
+    """Remove those files that no living process is writing."""
+    for path in partial:
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            if hold(file):
+                path.unlink()
 
 
 @contextmanager
@@ -102,6 +111,7 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[BinaryIO]:
         OSError: the disk is full or the directory not writable; nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_dead(path.parent.glob(f"{glob.escape(path.name)}.[0-9]*-[0-9]*{PARTIAL}"))
     temporary, opened = _open_partial(path)
     try:
         with opened as file:
@@ -387,10 +397,7 @@ def remove_final(run: Run) -> None:
 def remove_partial(run: Run) -> None:
     """Remove what a killed process had not finished writing; what is being written stays."""
     names = [name for name in ("config.json", "env.json", *WRITTEN) if not name.endswith("*")]
-    for path in written(run, (f"{name}.*{PARTIAL}" for name in names)):
-        with suppress(FileNotFoundError), path.open("rb") as file:
-            if hold(file):
-                path.unlink()
+    _remove_dead(written(run, (f"{name}*{PARTIAL}" for name in names)))
 
 
 def unfinished(path: Path) -> Run:
