@@ -62,6 +62,8 @@ styled = rc_context(STYLE)  # decorates a function that draws
 @styled
 def save(figure: Figure, path: Path) -> None:
     """Write a PNG."""
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()  # of panels of fixed shape the layout rests from here on
     content = io.BytesIO()
     figure.savefig(content, format="png")
     write_atomically(path, content.getvalue())
@@ -109,7 +111,7 @@ def ticks_of_layers(axis: Axis, n_states: int, first: float = 0) -> None:
         first: where the embeddings are; each layer is 1 further.
     """
     step = -(-(n_states - 1) // MOST_TICKS) or 1
-    shown = [0, *sorted(range(n_states - 1, 0, -step))]  # the last layer always has one
+    shown = [0, *sorted(range(n_states - 1, step - 1, -step))]  # the last always has one
     axis.set_ticks([first + state for state in shown], [name_of(state) for state in shown])
 
 

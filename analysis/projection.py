@@ -206,7 +206,7 @@ def plot(axes: Axes, found: Projection, cloud: Cloud) -> dict[str, tuple[float, 
     axes.set_ylim(low[1] - room[1], high[1] + room[1])
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.set_title(f"{found.name}, {where(found.layer)}:\n{cloud.name}")
+    axes.set_title(f"{found.name}:\n{cloud.name}")
     axes.set_xlabel(
         f"silhouette {cloud.silhouette:z.2f}, neighbour purity {cloud.purity:.2f}\n"
         f"(chance {found.chance:.2f}){of_seeds(cloud)}",
@@ -312,7 +312,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError("; ".join(dict.fromkeys(refused)) or none)
     groups = together(given.results)
     drawn = "" if len(groups) == len(given.runs) else "; of several seeds the lowest is drawn"
-    title = f"{SHOWN[arguments.method]}, one fit for all models: {', '.join(groups)}{drawn}"
+    what = f"{SHOWN[arguments.method]} of {where(every[0].layer)}"
+    title = f"{what}, one fit for all models: {', '.join(groups)}{drawn}"
     save(figure(every, f"{given.about}: {title}"), given.out / "projection.png")
     write_atomically(given.out / "projection.csv", coordinates(every))
     write_json(given.out / "projection.json", numbers(every, arguments.method))

@@ -12,6 +12,7 @@ from analysis import __main__ as command_line
 from analysis.attention import command as attention
 from analysis.attention import figures as attention_figures
 from analysis.attention.heads import Attention, Heads
+from analysis.plotting import save
 
 RESULT = {
     "task": "ner",
@@ -150,7 +151,7 @@ def test_layers_of_a_rollout_are_multiplied_in_their_order():
 def test_the_figures_show_every_head_and_every_token():
     found = attention.compute("run", dumped(0), dumped(1))
     drawn = attention_figures.heads(found, "ner, wnut17")
-    numbers = [f"{value:.2f}".removeprefix("0") for value in found.divergence.ravel()]
+    numbers = [f"{value:.3f}".removeprefix("0") for value in found.divergence.ravel()]
     assert [text.get_text() for text in drawn.axes[0].texts] == numbers
     tokens, maps = attention.real(dumped(0), 1)
     mosaic = attention_figures.mosaic(maps)
@@ -257,12 +258,13 @@ def made():
     return Attention("lora", 1, 9, 99, 2.0, some, some, np.zeros((2, 2)))
 
 
-def test_the_title_of_a_rollout_touches_no_panel_and_no_token_the_caption():
+def test_the_title_of_a_rollout_touches_no_panel_and_no_token_the_caption(tmp_path):
     tokens = [*"abcdefgh", "ambitiousness"]
     rolled = np.full((9, 9), 1 / 9)
     drawn = attention_figures.rollouts(
         "a task, some data: a strategy (with options 1)", tokens, rolled, rolled
     )
+    save(drawn, tmp_path / "rollout.png")
     assert texts_outside(drawn) == []
     title, note = drawn._suptitle.get_window_extent(), drawn._supxlabel.get_window_extent()
     for axes in drawn.axes[:2]:

@@ -17,6 +17,9 @@ from test_curves import write_run as write_curves
 from analysis import __main__ as command_line
 from analysis import compare, curves
 from analysis.attention import bertviz_pages
+from analysis.plotting import styled
+from analysis.projection import Cloud, Projection
+from analysis.projection import figure as projection_figure
 from analysis.text import as_code, in_markdown, markdown_table
 from tl import tables as of_tensorboard
 from tl.runs import write_arrays
@@ -25,6 +28,7 @@ DATA = r"$\frac{$"
 CLASSES = ("$$", "cost $a^$", "$100-$200", r"\alpha|_b_")
 
 
+@styled
 def texts_of(figure):
     """What a figure says; it must be typeset by nobody, and drawn without an error."""
     figure.draw_without_rendering()
@@ -43,9 +47,11 @@ def named(folder):
     run.result.write_text(
         json.dumps(result | {"data_name": DATA, "command": command, "trainable_parameters": 1})
     )
-    n, logits = 150, np.random.default_rng(0).normal(size=(150, 4))
+    n = 150
     for split in ("validation", "test"):
-        arrays = {"ids": np.array([f"text-{i}" for i in range(n)]), "labels": np.arange(n) % 4,
+        ids = [f"{split.removeprefix('test')}text-{i}" for i in range(n)]
+        logits = np.random.default_rng(len(split)).normal(size=(n, 4))
+        arrays = {"ids": np.array(ids), "labels": np.arange(n) % 4,
                   "logits": logits, "label_names": np.array(CLASSES)}  # fmt: skip
         write_arrays(run.arrays("predictions", split), arrays)
     return run
@@ -54,7 +60,6 @@ def named(folder):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("projection", [f"label of {DATA}, mean", *CLASSES]),
         ("probing", [f"label of {DATA}, mean"]),
         ("similarity", [DATA]),
         ("calibration", [DATA]),
@@ -69,6 +74,15 @@ def test_a_dollar_is_a_dollar_in_figures(name, expected, tmp_path, monkeypatch):
     said = texts_of(drawn[0])
     assert all(part in said for part in expected)
     assert (run.path / "analysis" / f"{name}.png").is_file()
+
+
+def test_so_it_is_of_classes_in_the_plane():
+    points = np.random.default_rng(0).normal(size=(40, 2))
+    clouds = tuple(Cloud(name, points, (0.1,), (0.2,)) for name in ("before", "after"))
+    labels = np.arange(40) % 4
+    found = Projection(f"label of {DATA}", "1", CLASSES, labels, labels, 0.25, clouds)
+    said = texts_of(projection_figure([found], DATA))
+    assert all(part in said for part in (f"label of {DATA}", *CLASSES))
 
 
 def test_so_it_is_in_figures_of_training_and_of_many_runs(tmp_path):

@@ -306,7 +306,7 @@ def test_no_interval_is_cut_whatever_its_number_of_texts():
     """Two texts of a kind have an interval that is wider than all others."""
     random = np.random.default_rng(0)
     labels, before = np.ones(60, dtype=int), (random.random(60) < 0.8).astype(int)
-    before[:2] = (1, 0)
+    before[:2] = 1, 0
     kinds = ["number"] * 6 + ["typo"] * 174
     found = compute("some", {0: count(arrays(labels, before, [[b] * 3 for b in before], kinds))})
     rare = found.kinds["number"].after
