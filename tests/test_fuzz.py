@@ -1,8 +1,6 @@
 """Whatever stands in a file: it is read, or refused with a clear message; nothing else happens."""
 
-import contextlib
 import hashlib
-import io
 import json
 import shlex
 import tempfile
@@ -17,7 +15,7 @@ from adapted import config_of
 from fuzzing import Loader, fuzz
 from tiny import sentiment_records, tagged_records, tiny_backbone, tiny_tokenizer
 
-from analysis import checked, curves, tables
+from analysis import checked, curves, finished, tables
 from tl import build
 from tl.checkpoint import load_learned, read_metadata, save_learned
 from tl.checkpoint.state import FORMAT, NAME, SEAL_BYTES, load_state, save_state
@@ -107,10 +105,11 @@ def resumed(path):
 
 
 def result(path):
-    with contextlib.redirect_stdout(io.StringIO()), tables.loaded([path.parent]) as found:
-        for table in found:
-            assert tables.plain(table)
-            assert tables.markdown(table)
+    found = finished.read(Run(path.parent))
+    tables.check(found)
+    for table in tables.compute([found]):
+        assert tables.plain(table)
+        assert tables.markdown(table)
 
 
 def drawn(path):

@@ -54,7 +54,7 @@ def plot_reliability(upper: Axes, lower: Axes, found: Confidences, title: str, c
     )
     upper.set(
         title=f"{title}: ECE {short(ece.value)} (chance: ≤ {short(ece.upper)})",
-        ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.05),
+        ylabel="share that is right", xlim=(0, 1.02), ylim=(-0.05, 1.05),
     )  # fmt: skip
     upper.tick_params(labelbottom=False)
     # A bar of 1 has no height on a log axis, and none to be seen beside hundreds on another.
@@ -88,7 +88,7 @@ def plot_ways(axes: Axes, page: Calibration) -> None:
     axes.set_yticks(places, rows)
     axes.grid(visible=False, axis="y")
     largest = max(max(row.ece.value, row.ece.upper) for row in rows.values())
-    axes.set(title=f"ECE, maps fitted on {page.calibrated_on} (grey: chance)")
+    axes.set(title=f"ECE (grey: chance)\nmaps fitted on {page.calibrated_on}")
     axes.set_xlim(0, 1.2 * largest)
     axes.xaxis.set_major_locator(MaxNLocator(5))
 
