@@ -1,6 +1,7 @@
 """Whatever stands in a file: it is read, or refused with a clear message; nothing else happens."""
 
 import hashlib
+import io
 import json
 import shlex
 import tempfile
