@@ -141,7 +141,7 @@ class Asker:
         return fit_texts(self.tokenizer, template, texts, room)
 
     def truncated(self, texts: list[str], pairs: list[str] | None, question: Question) -> int:
-        """How many texts the length limit truncates."""
+        """Count the texts that the length limit truncates."""
         if self.method == "similarity":
             encoded = encode_texts(self.tokenizer, texts, None, question.max_length)
             return sum(one.truncated for one in encoded)
@@ -261,7 +261,7 @@ def _choose(model: str, method: str | None) -> tuple[str, nn.Module]:
 
 def check_template(template: str, method: str, *, paired: bool) -> None:
     """Raise ValueError unless a template has what a method needs, and nothing else."""
-    found = names_in(template)
+    found = names_in(template, "--template")
     needed = ["label"] if method == "similarity" else ["text", "label"]
     if paired:
         if method == "similarity":

@@ -156,6 +156,30 @@ def test_printed_code_cuts_a_long_text_inside_the_template(family, tmp_path, cap
     assert config["task_specific_params"]["instruction"]["template"] == "a {text} was"
 
 
+def test_printed_code_has_a_place_for_both_texts_of_a_pair(tmp_path, capsys):
+    model = save_model(tmp_path / "model", "gpt2", generates=True)
+    records = [
+        {"text_1": "good day", "text_2": f"bad {i} day", "label": "good" if i % 2 else "bad"}
+        for i in range(24)
+    ]
+    words = [*STRATEGIES["lora"], "--task.max-length", "48"]
+    words += ["--task.template", "{pair} and {text} was"]
+    run = short_run(tmp_path, "instruction", model, records, *words)
+    capsys.readouterr()
+    exported(run, tmp_path)
+    code = capsys.readouterr().out.partition("to load it:\n")[2].strip()
+    *lines, last = code.replace("a second text", "anna saw oslo").splitlines()
+    names = {}
+    exec("\n".join([*lines, f"answer = {last}"]), names)
+    assert eval.main([str(run.path), "--text", "a text\tanna saw oslo", "--json"]) == 0
+    (said,) = json.loads(capsys.readouterr().out.splitlines()[-1])
+    setup = loading.load(run, device="cpu", precision="fp32")
+    one = setup.task.encode_text("a text\tanna saw oslo", "0")
+    prompt = one.inputs["input_ids"][: one.target.start]
+    assert names["ids"].input_ids[0].tolist() == prompt
+    assert names["answer"][0].strip() == said["answer"]
+
+
 def untied_model(folder, kind=T5Config, *, written_by_5=False):
     """A T5 whose output layer has a matrix of its own, as since version 1.1."""
     config = kind(**T5, **IDS, feed_forward_proj="gated-gelu", tie_word_embeddings=False)

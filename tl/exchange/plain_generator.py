@@ -29,13 +29,18 @@ def loading(setup: Setup, folder: Path) -> str:
         f"template = {template!r}",
         'text = "a text"',
     ]
+    pair = '""'
+    if "{pair}" in template:
+        pair = "pair"
+        lines.append('pair = "a second text"')
     if causal:  # a long text is cut inside the prompt, so that its end is read
         room = setup.task.options.max_length - setup.task.options.max_answer
         lines += [
             "pieces = tokenizer(text, add_special_tokens=False).input_ids",
-            f'room = max(1, {room} - len(tokenizer(template.format(text="", pair="")).input_ids))',
+            f'front = tokenizer(template.format(text="", pair={pair})).input_ids',
+            f"room = max(1, {room} - len(front))",
             "text = text if len(pieces) <= room else tokenizer.decode(pieces[:room])",
-            f'ids = tokenizer(template.format(text=text, pair=""), {options})',
+            f"ids = tokenizer(template.format(text=text, pair={pair}), {options})",
             "written = model.generate(**ids)[:, ids.input_ids.shape[1]:]",
         ]
     else:

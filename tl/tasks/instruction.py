@@ -104,9 +104,8 @@ class Instruction(Generating):
     def check(self) -> None:
         """Raise ValueError unless a prompt has a place and room for texts; `inner` checked them."""
         self.label_column = self.inner.label_column
-        paired = len(self.columns()) == 3  # two texts and a label
-        check_template(self.options.template, paired=paired)
-        template = self._template("a pair" if paired else "")
+        check_template(self.options.template, paired=self.paired)
+        template = self.template_of_prompt()
         longest, answer = self.options.max_length, self.options.max_answer
         taken, n_template = f"the longest answer takes {answer} (--task.max-answer)", 0
         if self.tokenizer is not None:  # a dry run has none, and counts no word pieces
@@ -117,6 +116,10 @@ class Instruction(Generating):
                 f"--task.max-length {longest} leaves no room for a text: of these word pieces "
                 f"{taken}. Allow more, or shorten one of them"
             )
+
+    @property
+    def paired(self) -> bool:
+        return len(self.columns()) == 3  # two texts and a label
 
     def _template(self, pair: str) -> str:
         return self.options.template or TEMPLATES["pair" if pair else self.options.of]
@@ -227,7 +230,7 @@ class Instruction(Generating):
         return loss, self.predict(written, batch)
 
     def template_of_prompt(self) -> str:
-        return self.options.template or TEMPLATES[self.options.of]
+        return self._template("a pair" if self.paired else "")
 
     def generation(self) -> GenerationConfig:
         return self.search(self.options.max_answer)
@@ -263,7 +266,7 @@ class Instruction(Generating):
 
 def check_template(template: str, *, paired: bool) -> None:
     """Raise ValueError unless a template, if there is one, has a place for each text."""
-    found = set(names_in(template))
+    found = set(names_in(template, "--task.template"))
     needed = {"text", "pair"} if paired else {"text"}
     if template and not needed <= found <= {"text", "pair"}:
         raise ValueError(
