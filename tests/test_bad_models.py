@@ -1,12 +1,43 @@
 """A bad model directory is refused before anything is written, with the reason."""
 
+import errno
 import json
 import shutil
 
 import pytest
 from running import FULL, equal_bits, refused, trained
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tiny import write_splits
+
+from tl.backbones.locate import foreign, unreadable
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOMEM, "no memory")])
+def test_a_lack_of_memory_is_no_fault_of_a_file(error):
+    with pytest.raises(type(error)):
+        foreign(unreadable("minilm", "weights"), raising(error))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OverflowError("int too big to convert"),
+        RuntimeError("Storage size calculation overflowed"),
+        SafetensorError("Cannot allocate memory"),
+    ],
+)
+def test_what_no_memory_would_mend_is_a_fault_of_the_file(error):
+    """And so is what a loader says in an error of its own, which no program would catch."""
+    with pytest.raises(ValueError, match="its weights cannot be read"):
+        foreign(unreadable("minilm", "weights"), raising(error))
+
+
+def raising(error):
+    def load():
+        raise error
+
+    return load
 
 
 def without_weights(folder):

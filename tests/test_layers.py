@@ -102,6 +102,7 @@ ONLY = {
         "tl.attention",
         "tl.float32",
         "tl.offline",
+        "tl.out_of_memory",
         "tl.registry",
         "tl.seed",
         "tl.backbones",

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import torch
 from safetensors import safe_open
 from transformers import CONFIG_MAPPING, PretrainedConfig
 from transformers.utils import find_adapter_config_file, logging
 
 from tl import offline
 from tl.backbones.family import Family
+from tl.out_of_memory import memory_is_full
 from tl.registry import FAMILIES, resolve, unknown
 
 # What its load reports would say is checked where weights are read, and said as an error.
@@ -126,21 +126,20 @@ def foreign(
     try:
         return load(*args, **options)
     except Exception as error:
-        no_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if no_memory or "allocate memory" in str(error):
+        if memory_is_full(error):
             raise
         raise failed(error) from None
 
 
 def reason(error: Exception) -> str:
-    """What a loader said, in one line."""
+    """Return in one line what a loader said."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     first = lines[0] if lines else "nothing"
     return first if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {first}"
 
 
 def unreadable(model: str, what: str) -> Callable[[Exception], ValueError]:
-    """What makes the error for a part of a model that does not load, of a directory or the Hub."""
+    """Return what makes the error for a part of a model that does not load."""
 
     def failed(error: Exception) -> ValueError:
         folder = Path(locate(model))

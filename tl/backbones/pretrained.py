@@ -5,6 +5,7 @@ safetensors, or from a pickle with `weights_only`; code from a checkpoint is nev
 """
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -211,7 +212,7 @@ def pretrained_backbone(model: str, run_seed: int = 0, form: Form = LABELS) -> B
             f"--model {model}: the directory holds no weights ({', '.join(WEIGHTS)}). "
             "To train its form from scratch, add --init random"
         )
-    empty_backbone(model, form)  # what is wrong with the configuration is said of it
+    empty_backbone(model, form)  # so a bad configuration is not reported as unreadable weights
     if not becomes_a_pair(config, form):
         return cut_network(_read_whole(model, config, form), form)
     loader = _loader(config, generates=False)
@@ -277,7 +278,7 @@ def read_network(
     return network, sorted(info["missing_keys"]) + sorted(k for k, *_ in info["mismatched_keys"])
 
 
-def _require_finite(model: str, network: nn.Module, unfilled: list[str] = ()) -> None:
+def _require_finite(model: str, network: nn.Module, unfilled: Sequence[str] = ()) -> None:
     """Raise ValueError if a weight is no number: nothing could be learned from it."""
     for name, weight in network.named_parameters():
         if name not in unfilled and not weight.isfinite().all():
