@@ -11,11 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, NullFormatter
 
-from analysis.plotting import BLUE, GREY, label_ends, label_points, save, styled
+from analysis.plotting import BLUE, GREY, WIDE, label_ends, label_points, save, styled
 from analysis.tables import Table, loaded
 
 HEIGHTS = (4.6, 5.6, 6.8, 8.2)  # of a panel, in inches
-WIDE = 22  # letters in a line of a label
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def compute(table: Table) -> Panel:
 
 
 def levels_of(table: Table) -> dict[str, float]:
-    """What scores without learning, in the metric of a table: no model, and the untrained ones."""
+    """Return what scores without learning, in the metric of a table: no model, untrained ones."""
     found = {
         f"no model:\n{name}": scores[table.metric].mean
         for name, scores in table.baselines

@@ -2,7 +2,7 @@
 
 import io
 import itertools
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from textwrap import fill
 
@@ -159,7 +159,10 @@ def moved_apart(heights: list[float], apart: float | list[float]) -> list[float]
 
 
 def label_points(
-    axes: Axes, points: list[tuple[float, float, float]], texts: list[str], levels: Iterable = ()
+    axes: Axes,
+    points: list[tuple[float, float, float]],
+    texts: list[str],
+    levels: Collection[float] = (),
 ) -> int:
     """Label every point beside it; a thin line leads to its label where that lies far off.
 

@@ -39,7 +39,7 @@ SMALLEST_P = 1e-12  # smaller ones are not told apart
 
 @dataclass(frozen=True)
 class Sample:
-    """What the runs of one configuration find.
+    """The numbers that the runs of one configuration find.
 
     Attributes:
         seeds: of the runs, s of them, each once.
@@ -97,7 +97,7 @@ class Difference:
 
     @property
     def n_seeds(self) -> int:
-        """How many pairs there are, or runs on the side that has fewer."""
+        """Count the pairs, or the runs on the side that has fewer."""
         return min(map(len, self.seeds))
 
     @property
@@ -117,7 +117,7 @@ class Difference:
         return "higher" if self.mean > 0 else "lower"
 
 
-def compare(a: Sample, b: Sample | None = None, n_claims: int = 1) -> Difference:
+def compare(a: Sample, b: Sample | None = None) -> Difference:
     """Compare two configurations, in pairs of one seed where two or more exist.
 
     Runs without a number, NaN, and draws of texts without one are left out.
@@ -125,10 +125,9 @@ def compare(a: Sample, b: Sample | None = None, n_claims: int = 1) -> Difference
     Args:
         a: what is compared.
         b: what it is compared with; None: with 0.
-        n_claims: how many comparisons a page makes at once, this one among them.
 
     Returns:
-        the difference; its p is that of Bonferroni, which `at_once` replaces by Holm's.
+        the difference, as if it were the only claim; `at_once` corrects it for others.
     """
     sides = [a.known()] if b is None else _sides(a.known(), b.known())
     seeds = tuple(side.seeds for side in sides)
@@ -140,8 +139,7 @@ def compare(a: Sample, b: Sample | None = None, n_claims: int = 1) -> Difference
     if min(map(len, seeds)) == 1:
         low, high = _percentiles(sides)
         return Difference(mean, low, high, None, seeds, 1, ())
-    found = _judged(Difference(mean, None, None, None, seeds, n_claims, _parts(sides)))
-    return replace(found, p=min(1.0, n_claims * found.p))
+    return _judged(Difference(mean, None, None, None, seeds, 1, _parts(sides)))
 
 
 def at_once(differences: Sequence[Difference]) -> list[Difference]:
@@ -207,7 +205,7 @@ def _satterthwaite(errors: np.ndarray, freedom: np.ndarray) -> float:
 
 
 def _sides(a: Sample, b: Sample) -> list[Sample]:
-    """What adds up to A less B: one side of pairs, or two whose runs are independent."""
+    """Return what adds up to A less B: one side of pairs, or two whose runs are independent."""
     shared = [seed for seed in a.seeds if seed in b.seeds]
     if len(shared) > 1 or len(shared) == min(len(a.seeds), len(b.seeds)):
         a, b = a.take(shared), b.take(shared)
