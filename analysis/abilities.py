@@ -76,7 +76,7 @@ class Adapter:
 
 @dataclass(frozen=True)
 class Gap:
-    """How an adapter changed an ability, less how the adapter that one compares with did."""
+    """The change of an ability by an adapter, less that by the adapter it is compared with."""
 
     name: str
     ability: Ability
@@ -175,7 +175,7 @@ def read_scores(run: Finished) -> dict[Score, tuple[float, float]]:
 def _adapter(
     name: str, runs: list[Finished], scores: dict[Path, dict[Score, tuple[float, float]]]
 ) -> Adapter:
-    """What runs that differ by seed only have in common."""
+    """Sum up runs that differ by seed only."""
     first, seeds = runs[0], tuple(run.result["seed"] for run in runs)
     for run in runs:
         odd = sorted(scores[run.path].keys() ^ scores[first.path].keys())
@@ -202,7 +202,7 @@ def _adapter(
 
 
 def read_evaluation(path: Path) -> dict:
-    """What `eval.py --of` wrote; ValueError if it is not complete."""
+    """Read what `eval.py --of` wrote; ValueError if it is not complete."""
     needed = {"data": str, "split": str, "metric": str, "before": dict, "after": dict}
     other = read_known(path, needed)
     if not needed.keys() <= other.keys() or other["metric"] not in SCORES:
@@ -286,7 +286,7 @@ def report(page: Page, table: Callable[[list[list[str]]], str] = aligned) -> str
 
 
 def gap_rows(page: Page) -> list[list[str]]:
-    """How far the changes of adapters lie from those of the one they are compared with."""
+    """Show how far the changes of adapters lie from those of the one they are compared with."""
     head = [f"change less that of {page.against}", "ability", "data", "score", "mean"]
     rows = [[*head, "95% at once", "by chance", "verdict"]]
     for gap in page.gaps:

@@ -13,7 +13,7 @@ from analysis import dumped
 
 
 def read_keys(path: Path, rows: str) -> np.ndarray | None:
-    """Which rows of a dump are of one text, [n]; None where an earlier version wrote it.
+    """Read which rows of a dump are of one text, [n]; None where an earlier version wrote it.
 
     Args:
         path: of the file.
@@ -33,7 +33,7 @@ def read_keys(path: Path, rows: str) -> np.ndarray | None:
 
 
 def first_copies(examples: np.ndarray, keys: np.ndarray | None, before: np.ndarray) -> np.ndarray:
-    """For each row the lowest id of an example of its text, [n]: its own, where there is one.
+    """Find for each row the lowest id of an example of its text, [n].
 
     Args:
         examples: the ids of the examples that rows are of, [n].
@@ -49,7 +49,7 @@ def first_copies(examples: np.ndarray, keys: np.ndarray | None, before: np.ndarr
 
 
 def n_copies(examples: np.ndarray, first: np.ndarray) -> int:
-    """How many examples are copies of others, given what `first_copies` says of them."""
+    """Count the examples that are copies of others, given what `first_copies` says of them."""
     return len(np.unique(examples[first != examples]))
 
 

@@ -88,7 +88,7 @@ def pass_on(pipe: BinaryIO) -> str:
 
 
 def pages(out: Path) -> list[str]:
-    """What can be opened in a folder: pages for a browser first, then figures."""
+    """List what can be opened in a folder: pages for a browser first, then figures."""
     return [str(path) for kind in ("html", "png") for path in sorted(out.glob(f"*.{kind}"))]
 
 

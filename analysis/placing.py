@@ -24,7 +24,7 @@ SWEEPS, TRIES = 20, 150
 
 @dataclass(frozen=True)
 class Places:
-    """Where one label may stand: k boxes, lines and weights."""
+    """The k places that one label may take: boxes, lines and weights."""
 
     boxes: np.ndarray  # [k, 4]
     lines: np.ndarray  # [k, 4]
@@ -121,7 +121,7 @@ def with_starts(
 
 
 def clash(one: Places, other: Places) -> np.ndarray:
-    """How often each place of one label collides with each place of another, [k, other k]."""
+    """Count the collisions of each place of one label with each of another, [k, other k]."""
     air = np.array([-AIR, -AIR, AIR, AIR])
     return (
         overlaps(one.boxes, other.boxes + air).astype(int)

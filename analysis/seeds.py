@@ -66,7 +66,7 @@ def draw_texts(n: int) -> np.ndarray:
 
 
 def draw_groups(groups: np.ndarray) -> np.ndarray:
-    """How often each of n rows is drawn when their groups are, [N_DRAWS, n]; see `draw_texts`.
+    """Count how often each of n rows is drawn when groups are, [N_DRAWS, n]; see `draw_texts`.
 
     Args:
         groups: equal for rows that are drawn together, as copies of one text are.

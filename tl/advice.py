@@ -1,5 +1,6 @@
 """Say what a user should know of a run: before training, and of the result at its end."""
 
+import math
 import unicodedata
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from tl.metrics import Scores
 from tl.tasks.base import Task
 
 FEW = 3  # examples of a class; of fewer it cannot be learned
-SAMPLE, LONGEST = 500, 2000  # texts whose word pieces are counted, and characters of each
+SAMPLE, LONGEST = 500, 2000  # at most so many texts are counted, and characters of each
 # Shares of the pieces from which on a user is warned. With MiniLM's tokenizer seven English corpora
 # have .05 to .12 letters and no unknown piece, six Russian ones .91 to .92 letters. With byte-level
 # tokenizers of 8,000 pieces, texts of the language that they were learned from have at most .24,
@@ -21,7 +22,7 @@ MANY_UNKNOWN = 0.1
 
 @dataclass(frozen=True)
 class Pieces:
-    """How a tokenizer cuts texts."""
+    """The word pieces into which a tokenizer cuts texts, counted."""
 
     per_word: float  # a word is what stands between spaces
     letters: float  # share of the pieces that hold one letter, or a part of one
@@ -58,7 +59,7 @@ def count_pieces(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> Pieces
 def tokenizer_notes(task: Task) -> list[str]:
     """Warn of texts of train that the tokenizer cuts into letters, or does not know."""
     texts = task.tokenized_texts("train")
-    sample = [text[:LONGEST] for text in texts[:: max(1, len(texts) // SAMPLE)]]
+    sample = [text[:LONGEST] for text in texts[:: max(1, math.ceil(len(texts) / SAMPLE))]]
     pieces = count_pieces(task.tokenizer, sample)
     advice = "take a --model that was pretrained on such texts, or on many languages"
     if pieces.unknown >= MANY_UNKNOWN:
@@ -77,7 +78,7 @@ def class_notes(task: Task) -> list[str]:
     rare = {name: n for name, n in task.class_counts("train").items() if n < FEW}
     if not rare:
         return []
-    shown = [f"class {name!r} has {n} example{'s' * (n > 1)}" for name, n in rare.items()][:5]
+    shown = [f"class {name!r} has {n} example{'s' * (n != 1)}" for name, n in rare.items()][:5]
     more = f", and {len(rare) - 5} more classes as few" if len(rare) > 5 else ""
     return [f"{', '.join(shown)}{more} in train: too few to learn from"]
 

@@ -69,7 +69,7 @@ def entity_scores(tags: list[list[str]], predicted: list[list[str]]) -> Scores:
 
 @functools.cache
 def sign_of(character: str) -> str:
-    """What a character is to words, as one letter.
+    """Tell by one letter what a character is to words.
 
     `s` white space; `m` a combining mark or a joiner, which belongs to the letter before it; `u` a
     letter of a script without spaces between words; `l` another letter, or a digit; `o` any other.

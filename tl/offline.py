@@ -1,4 +1,4 @@
-"""What lies on this machine; and the Hub, where there is none: asked once, without retries."""
+"""Local paths, and the Hub where there is no network: asked once, without retries."""
 
 import functools
 import socket

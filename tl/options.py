@@ -78,7 +78,7 @@ def _reader(hint: object, interval: str) -> typing.Callable[[str], object]:
 
 
 def described(hint: object) -> str:
-    """What JSON must hold for an option of this type, in words."""
+    """Describe in words what JSON must hold for an option of this type."""
     if isinstance(hint, types.UnionType):
         return f"{described(_plain(hint))}, or null"
     if typing.get_origin(hint) is tuple:
@@ -94,7 +94,7 @@ def fits(value: object, hint: object) -> bool:
         return value is None or fits(value, _plain(hint))
     if typing.get_origin(hint) is tuple:
         part = typing.get_args(hint)[0]
-        # A comma would make two of one: so are lists typed.
+        # Lists are typed with commas between their values, so a comma within one would split it.
         return isinstance(value, list) and all(fits(v, part) and "," not in str(v) for v in value)
     if typing.get_origin(hint) is typing.Literal:
         return isinstance(value, str) and value in typing.get_args(hint)

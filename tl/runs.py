@@ -214,7 +214,7 @@ class Run:
             raise ValueError(f"{self.path} is no run directory: it has no config.json")
 
     def read_env(self, *needed: str) -> dict:
-        """Where the run was made; ValueError if that, or a value that is needed, cannot be read."""
+        """Read where the run was made; ValueError if that, or a value that is needed, cannot be."""
         found = read_known(self.env, {"device": str, "data_fingerprint": str, "origin": str})
         for name in needed:
             if name not in found:
@@ -238,7 +238,7 @@ class Run:
         return MAKERS.get(origin)
 
     def why_unfinished(self) -> str:
-        """Why there is no result, and what to do, of a run that has none."""
+        """Say why a run has no result, and what to do."""
         made_by = self.made_by()
         if made_by is not None:
             return (
@@ -251,7 +251,7 @@ class Run:
         )
 
     def notes(self) -> list[str]:
-        """What a user of its weights should know: whether they are those of a finished run."""
+        """Say what a user of its weights should know: whether they are of a finished run."""
         if self.result.is_file() or self.made_by() is not None:
             return []
         return [

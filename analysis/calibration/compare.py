@@ -34,7 +34,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Claim:
-    """How a group differs in a measure from the one that it is compared with."""
+    """The difference in a measure of a group from the one that it is compared with."""
 
     label: str
     measure: str  # of CLAIMS
@@ -131,5 +131,5 @@ def compute(
 
 
 def sample(one: Group, measure: str) -> Sample:
-    """What the runs of a group find; the texts are taken as given."""
+    """Return what the runs of a group find; the texts are taken as given."""
     return Sample(one.seeds, one.values[measure])

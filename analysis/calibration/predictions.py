@@ -120,7 +120,7 @@ def check_rows(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def _sentences(path: Path, arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Which sentence a word is in, [n], and the place of each sentence among all, [sentences].
+    """Find the sentence of each word, [n], and the place of each sentence among all, [sentences].
 
     Several sentences may share an id, and one whose words all lie beyond the limit has no row.
 

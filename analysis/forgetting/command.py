@@ -90,7 +90,7 @@ def words(found: Forgetting) -> str:
 
 
 def gap_words(page: Page) -> str:
-    """Who gains more, or less, than the one that the others are compared with."""
+    """Say which gain more, or less, than the one that they are compared with."""
     parts = []
     for label in dict.fromkeys(gap.label for gap in page.gaps):
         own = [gap for gap in page.gaps if gap.label == label]
@@ -183,7 +183,7 @@ def configurations(given: Asked) -> Iterator[tuple[str, dict[int, tuple[Arrays, 
 
 
 def as_numbers(page: Page) -> dict:
-    """What the page holds, for JSON."""
+    """Return what the page holds, for JSON."""
     runs = [
         {"run": r.label, "seeds": r.seeds, "missing": r.missing, "words": words(r),
          "changes": [

@@ -60,7 +60,7 @@ def space_words(tokenizer: PreTrainedTokenizerFast) -> None:
 
 
 def _parts(tokenizer: PreTrainedTokenizerFast) -> list[dict]:
-    """What a splitter that is a sequence consists of; nothing of another."""
+    """List the parts of a splitter that is a sequence; no parts of another."""
     splitter = tokenizer.backend_tokenizer.pre_tokenizer
     if not isinstance(splitter, pre_tokenizers.Sequence):
         return []

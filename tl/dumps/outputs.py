@@ -51,7 +51,7 @@ def of_encoder(output: ModelOutput, name: str) -> tuple[Tensor, ...]:
 
 
 def half(tensor: Tensor) -> np.ndarray:
-    """In float16; in float32, where some value passes its range of 65,504: none becomes infinite.
+    """Return float16, or float32 where a value passes its range of 65,504: none becomes infinite.
 
     T5's states do, of large models in sound trainings. Arrays of both become float32 when they are
     put together.

@@ -1,4 +1,4 @@
-"""Where a run can go, before it is trained: to transformers, to PEFT, or why not."""
+"""Say whether a run can be exported, to transformers and to PEFT, before it is trained."""
 
 from tl.build import Setup
 from tl.exchange import peft, plain, plain_generator

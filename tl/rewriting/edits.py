@@ -41,7 +41,7 @@ def changed(text: str, edits: list[Edit]) -> bool:
 
 
 def _places(source: str) -> list[int | None]:
-    """Where each letter of the tidy text begins in the source, and where the last of them ends.
+    """Find where each letter of the tidy text begins in the source, and where the last one ends.
 
     None: inside of letters that change together, since the source writes them otherwise.
     """
@@ -60,8 +60,9 @@ def _letters(text: str) -> list[str]:
     found: list[str] = []
     for letter in text:
         behind = found[-1] if found else ""
-        joins = is_mark(letter) or "\u1160" <= letter <= "\u11ff"  # these end syllables in hangul
-        if letter.isspace() if behind.isspace() else behind and joins:
+        in_hangul = "\u1160" <= letter <= "\u11ff"  # these end its syllables
+        joins = letter.isspace() if behind.isspace() else is_mark(letter) or in_hangul
+        if behind and joins:
             found[-1] += letter
         else:
             found.append(letter)

@@ -23,7 +23,7 @@ class Rewritten:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Who rewrites, how many rewrites of each record are wanted, and the seed of their chance.
+    """The rewriter, how many rewrites of each record are wanted, and the seed of their chance.
 
     `form` is the Unicode form of all records; None where they have several.
     """
@@ -41,7 +41,7 @@ Found = tuple[list[Rewritten], Counter[str]]  # and what was rejected, by reason
 
 
 def texts_in(record: Record, columns: list[str]) -> list[str]:
-    """What stands in some columns; words are joined by spaces."""
+    """Return what stands in some columns; words are joined by spaces."""
     return [" ".join(x) if isinstance(x := record[name], list) else str(x) for name in columns]
 
 

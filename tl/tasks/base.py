@@ -100,7 +100,7 @@ class Task(ABC):
         """The texts of a split that are tokenized: those that are read, and those to be written."""
 
     def class_counts(self, split: str) -> dict[str, int]:
-        """How many examples each class has in a split; of types of entities, how many entities."""
+        """Count the examples of each class in a split; of types of entities, the entities."""
         return {}
 
     def prepare(self, backbone: Backbone) -> None:
@@ -171,11 +171,11 @@ class Task(ABC):
         return by_tokens([len(example) for example in examples], budget)
 
     def notes(self, split: str, examples: list[Example]) -> list[str]:
-        """What a reader should know of an encoded split with its labels."""
+        """Say what a reader should know of an encoded split with its labels."""
         return self.truncation(split, examples)
 
     def truncation(self, what: str, examples: list[Example]) -> list[str]:
-        """How many examples each of the length limits truncates, if any.
+        """Say how many examples each of the length limits truncates, if any.
 
         Args:
             what: a word for the examples, such as the name of their split.
@@ -193,7 +193,7 @@ class Task(ABC):
         return found
 
     def absent(self, split: str, used: set[str]) -> list[str]:
-        """Which classes have no example in a split, if any; of use where scores are macro averages.
+        """Name classes without an example in a split, if any: of use with macro averages.
 
         Args:
             split: its name.
@@ -209,7 +209,7 @@ class Task(ABC):
         ]
 
     def defects(self) -> list[str]:
-        """What a reader should know of the data: empty values, texts in more than one split."""
+        """Say what a reader should know of the data: empty values, texts in several splits."""
         return defects(self.dataset.splits, self.columns(), self.label_column)
 
     def keys(self, splits: Splits) -> dict[str, list[str]]:

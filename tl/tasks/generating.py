@@ -36,7 +36,7 @@ class Generating(Task):
         """The word pieces of the true answer, all of them, without its end."""
 
     def notes(self, split: str, examples: list[Example]) -> list[str]:
-        """Also the best possible score, where the tokenizer cannot write all that answers hold.
+        """Add the best possible score, where the tokenizer cannot write all that answers hold.
 
         An uncased tokenizer, for one, cannot write й or ё. It is a property of the language rather
         than of a split, so it is said once: of validation, or of a file that is scored.
@@ -58,7 +58,7 @@ class Generating(Task):
 
     @abstractmethod
     def template_of_prompt(self) -> str:
-        """What is read of a text, for `str.format`: with {text} and, of pairs, {pair}."""
+        """Return what is read of a text, for `str.format`: with {text} and, of pairs, {pair}."""
 
     @property
     def end_id(self) -> int:
