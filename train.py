@@ -8,10 +8,15 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tl import program, runs
 from tl.command_line import help_text, parse
 from tl.config import Command, Config
+
+if TYPE_CHECKING:
+    from tl.build import Setup
+    from tl.data.batch import Example
 
 # What needs torch is imported where it is used, so that --help answers at once.
 
@@ -84,7 +89,6 @@ def train(config: Config, command: Command) -> int:
 
 def train_in(run: runs.Run, config: Config, command: Command) -> int:
     """Load data and model, measure them untrained, train, measure again, write everything down."""
-    from tl.advice import class_notes, tokenizer_notes
     from tl.build import build, load_data
     from tl.exchange.possible import exports
     from tl.loop import Trainer
@@ -94,13 +98,11 @@ def train_in(run: runs.Run, config: Config, command: Command) -> int:
     dataset = load_data(config)
     setup = build(config, dataset)
     splits = {split: setup.task.examples(split) for split in dataset.splits}
-    notes = [note for split in splits for note in setup.task.notes(split, splits[split])]
-    notes += [*tokenizer_notes(setup.task), *class_notes(setup.task)]
-    notes += setup.model.adaptor.notes(setup.model.backbone)
+    notes = [*dataset.warnings, *notes_of(setup, splits)]
     resume = command.resume is not None and run.has_saved()
     if command.resume is not None and not resume:
         notes.append("the run had saved nothing when it stopped; it starts over")
-    for note in [*dataset.warnings, *setup.task.defects(), *notes]:
+    for note in notes:
         report(f"note: {note}")
     stop = stop_at_ctrl_c()
     if resume:
@@ -127,6 +129,16 @@ def train_in(run: runs.Run, config: Config, command: Command) -> int:
     if command.json:
         print(json.dumps(result))
     return 0
+
+
+def notes_of(setup: "Setup", splits: "dict[str, list[Example]]") -> list[str]:
+    """List what a user should know of data and model before training."""
+    from tl.advice import class_notes, tokenizer_notes
+
+    task, model = setup.task, setup.model
+    of_splits = [note for split in splits for note in task.notes(split, splits[split])]
+    of_texts = [*tokenizer_notes(task), *class_notes(task)]
+    return [*task.defects(), *of_splits, *of_texts, *model.adaptor.notes(model.backbone)]
 
 
 def draw(run: runs.Run, result: dict) -> list[Path]:

@@ -184,12 +184,10 @@ def label_points(
     if not points:
         return 0
     at = axes.transData.transform([point[:2] for point in points])
-    inside = axes.bbox.extents
-    heights = axes.transData.transform([(points[0][0], level) for level in levels] or [(1, 1)])
-    across = [(inside[0], y - 2, inside[2], y + 2) for _, y in heights] if levels else []
-    taken = np.array([_bar_box(axes, point) for point in points] + across)
+    taken = [_bar_box(axes, point) for point in points]
+    taken += [_line_box(axes, points[0][0], level) for level in levels]
     sizes = np.array([_size(axes, text) for text in texts])
-    boxes, lines, collisions = placed(at, sizes, taken, inside)
+    boxes, lines, collisions = placed(at, sizes, np.array(taken), axes.bbox.extents)
     scale = 72 / figure.dpi  # pixels to points
     for (x, y, _), own, text, box, line in zip(points, at, texts, boxes, lines, strict=True):
         share = (line[:2] - box[:2]) / (box[2:] - box[:2])  # where in its label a line begins
@@ -215,3 +213,9 @@ def _bar_box(axes: Axes, point: tuple[float, float, float]) -> tuple[float, floa
     x, y, error = point
     (left, bottom), (_, top) = axes.transData.transform([(x, y - error), (x, y + error)])
     return left - CAP, bottom - CAP, left + CAP, top + CAP
+
+
+def _line_box(axes: Axes, x: float, level: float) -> tuple[float, float, float, float]:
+    """Return what a line across the axes takes; x is any place on it."""
+    _, y = axes.transData.transform((x, level))
+    return axes.bbox.x0, y - 2, axes.bbox.x1, y + 2

@@ -97,17 +97,17 @@ def read_states(
                 f"write them again in one call: python eval.py {run.path} --dump {kind} "
                 f"{options or f'--split {name}'} --weights {','.join(weights)}"
             )
-        check_finite(path, found[one])
-        if found[one].shape != found[weights[0]].shape:
-            raise ValueError(
-                f"{path} has other layers or rows than {run.arrays(kind, name, weights[0]).name}; "
-                f"{dumped.AGAIN}"
-            )
+        check_states(path, found[one], found[weights[0]])
     return first, found
 
 
-def check_finite(path: Path, states: np.ndarray) -> None:
-    """Raise ValueError for states that are no numbers, or were too large for an earlier version."""
+def check_states(path: Path, states: np.ndarray, others: np.ndarray) -> None:
+    """Raise ValueError for states of another shape than those of other weights, or not finite."""
+    if states.shape != others.shape:
+        raise ValueError(
+            f"{path} has {states.shape} rows, layers and dimensions, the dump of other weights "
+            f"{others.shape}; {dumped.AGAIN}"
+        )
     if np.isfinite(states).all():
         return
     if states.dtype == np.float16 and not np.isnan(states).any():

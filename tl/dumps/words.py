@@ -57,24 +57,29 @@ def collect(setup: Setup, dataset: Dataset, split: str, limit: int) -> dict[str,
         states += [half(layers[i, e.positions]) for i, e in enumerate(batch.examples)]
     kept = [(example.id, record, word) for example, record in zip(examples, records, strict=True)
             for word in example.target]  # fmt: skip
-    known = {"forms": "tokens", "upos": "upos", "depth": "depth"}
-    arrays = {
-        name: np.array([str(record[column][word]) for _, record, word in kept])
-        for name, column in known.items()
-        if column in records[0]
-    }
-    if "ner_tags" in records[0]:
-        tags = [record["ner_tags"][word] for _, record, word in kept]
-        arrays["entity"] = np.array([tag.partition("-")[2] or "O" for tag in tags])
     unread = [len(r["tokens"]) - len(e.target) for r, e in zip(records, examples, strict=True)]
     return {
         "ids": np.array([id for id, _, _ in kept]),
         "text_keys": np.repeat(input_keys(examples), [len(e.target) for e in examples]),
         "words": np.array([word for _, _, word in kept]),
         "word_states": np.concatenate(states),
-        "notes": np.array(unread_words(split, unread)),
-        **arrays,
+        "notes": np.array(unread_words(split, unread, "have no states")),
+        **_known(list(records[0]), [(record, word) for _, record, word in kept]),
     }
+
+
+def _known(names: list[str], rows: list[tuple[Record, int]]) -> dict[str, np.ndarray]:
+    """Return what the data, which have columns of these names, say of words: (sentence, place)."""
+    columns = {"forms": "tokens", "upos": "upos", "depth": "depth"}
+    arrays = {
+        name: np.array([str(record[column][word]) for record, word in rows])
+        for name, column in columns.items()
+        if column in names
+    }
+    if "ner_tags" in names:
+        tags = [record["ner_tags"][word] for record, word in rows]
+        arrays["entity"] = np.array([tag.partition("-")[2] or "O" for tag in tags])
+    return arrays
 
 
 def _encode(setup: Setup, records: list[Record]) -> list[Example]:

@@ -88,7 +88,10 @@ class NER(Task):
     def truncation(self, what: str, examples: list[Example]) -> list[str]:
         """Sentences that are truncated, and words without a tag: nothing was read of them."""
         unread = [len(e.target.tags) - len(e.target.kept) for e in examples]
-        return [*super().truncation(what, examples), *unread_words(what, unread)]
+        return [
+            *super().truncation(what, examples),
+            *unread_words(what, unread, "get no tag, and are scored as O"),
+        ]
 
     def tokenized_texts(self, split: str) -> list[str]:
         return [" ".join(record["tokens"]) for record in self.dataset.splits[split]]
@@ -161,19 +164,20 @@ class NER(Task):
         return {"words": words_of(text), "tags": self._tags(example, logits, unread=None)}
 
 
-def unread_words(what: str, counts: list[int]) -> list[str]:
+def unread_words(what: str, counts: list[int], fate: str) -> list[str]:
     """Say how many words of how many sentences have no piece that a model reads, if any.
 
     Args:
         what: a word for the sentences.
         counts: of such words, for each sentence.
+        fate: what becomes of them.
     """
     n_sentences = sum(n > 0 for n in counts)
     if not n_sentences:
         return []
     return [
         f"{sum(counts):,} words of {n_sentences:,} {what} sentences are not read (beyond the "
-        "limit, or dropped by the tokenizer): they get no tag, and are scored as O"
+        f"limit, or dropped by the tokenizer): they {fate}"
     ]
 
 
