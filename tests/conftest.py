@@ -36,6 +36,13 @@ def tagged_folder(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
+def _one_thread():
+    """A resumed run takes as many threads as it had; the next test has one again."""
+    yield
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
 def _ctrl_c():
     """A run takes over Ctrl-C; give it back."""
     before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}

@@ -221,9 +221,9 @@ def test_an_unfinished_run_of_other_arithmetic_is_refused(commit, named, unfinis
     assert before == {n: (unfinished_run.path / n).read_bytes() for n in files(unfinished_run.path)}
 
 
-def test_a_run_without_env_json_is_refused_as_one_of_other_arithmetic(unfinished_run, capsys):
+def test_a_run_without_env_json_is_none(unfinished_run, capsys):
     unfinished_run.env.unlink()
-    refused(["--resume", str(unfinished_run.path)], capsys, "commit unknown ", "compute other")
+    refused(["--resume", str(unfinished_run.path)], capsys, "no run directory", "no env.json")
 
 
 def command_in(message):

@@ -432,7 +432,7 @@ def check_arithmetic(run: Run, run_name: str) -> None:
         run: one that has saved itself.
         run_name: that of its configuration, from which its directory is found again.
     """
-    env = run.read_env() if run.env.is_file() else {}
+    env = run.read_env()
     if env.get("arithmetic") == ARITHMETIC:
         return
     commit = env.get("git_commit") or "unknown"

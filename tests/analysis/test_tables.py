@@ -70,10 +70,10 @@ def test_evaluation_has_columns_where_a_run_has_counted_it(tmp_path):
     for seed in (0, 1):
         counted = {"evaluation_seconds": 8.0 + seed, "evaluation_examples_per_second": 200.0}
         write_run(tmp_path, "full--new", seed=seed, options=" --epochs 9", **counted)
-    (table,) = tables.load([tmp_path])
+    (table,) = load([tmp_path])
     assert "peak MiB | evaluation seconds | evaluated/s |" in tables.markdown(table)
     write_run(tmp_path, "full--old")
-    (table,) = tables.load([tmp_path])
+    (table,) = load([tmp_path])
     head, *rows = tables.cells(table)
     place = head.index("evaluation seconds")
     assert sorted(row[place : place + 2] for row in rows) == [["-", "-"], ["8", "200"]]

@@ -172,10 +172,10 @@ def test_words_that_come_alone_have_the_pieces_of_running_text(family, kind, spl
     tokenizer = load_tokenizer(str(tmp_path))
     for text in SENTENCES:
         words = text.split()
-        ((inputs, first),) = encode_words(tokenizer, [words], 400)
+        ((inputs, _, first),) = encode_words(tokenizer, [words], 400)
         (running,) = encode_texts(tokenizer, [text], None, 400)
         within = original(" " + text)["input_ids"]  # as the checkpoint reads words behind others
-        assert inputs["input_ids"] == running["input_ids"] == within
+        assert inputs["input_ids"] == running.inputs["input_ids"] == within
         pieces = tokenizer.convert_ids_to_tokens(inputs["input_ids"])
         assert all(pieces[position].startswith(("Ġ", "▁")) for position in first.values())
         assert len(first) == len(words)
