@@ -24,6 +24,7 @@ WIDTH = 13.0  # at most
 NAMES = 2.2  # for the names of the rows
 NUMBERS = 1.0  # for those beside the points of a panel
 LETTERS = 26  # in a line of a panel's title
+NARROWEST = 0.1  # width of the axis, in shares
 
 
 @styled
@@ -73,7 +74,10 @@ def reach(found: list[Robustness]) -> tuple[float, float]:
         for estimate in drawn
         for end in (estimate.low, estimate.high, estimate.value, *estimate.seeds)
     ]
-    return (float(np.nanmin(ends)), float(np.nanmax(ends))) if ends else (0.0, 1.0)
+    low, high = (float(np.nanmin(ends)), float(np.nanmax(ends))) if ends else (0.0, 1.0)
+    # Where all shares are one, such as 1, an axis needs a width all the same.
+    low = min(low, max(0.0, high - NARROWEST))
+    return low, max(high, low + NARROWEST)
 
 
 def places(kinds: list[str]) -> list[float]:

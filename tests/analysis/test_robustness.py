@@ -318,6 +318,19 @@ def test_no_interval_is_cut_whatever_its_number_of_texts():
     assert texts_outside(drawn) == []
 
 
+@pytest.mark.parametrize("right", [0, 1])
+def test_scores_that_are_all_equal_have_an_axis_to_be_read(right):
+    labels = np.ones(40, dtype=int)
+    before = np.full(40, right)
+    found = compute("some", {0: count(arrays(labels, before, [[b] * 3 for b in before]))})
+    drawn = figure.figure([found], "title")
+    (axes,) = drawn.axes
+    low, high = axes.get_xlim()
+    assert low < right < high
+    assert high - low > figure.NARROWEST
+    assert len(axes.get_xticks()) > 1
+
+
 @pytest.mark.parametrize("n_panels", [1, 3])
 def test_a_long_name_of_a_rewriter_stays_within_the_figure(n_panels):
     """F11: directories of models have long names, without a space to break them at."""
