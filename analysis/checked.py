@@ -26,14 +26,22 @@ def require(run: Run, path: Path, found: dict, names: tuple[str, ...]) -> None:
         )
 
 
-def check_complete(run: Run, result: dict) -> None:
-    """Raise ValueError for a result that has not all that tables show, or is impossible."""
-    require(run, run.result, result, NEEDED)
+def check_command(run: Run, result: dict) -> None:
+    """Raise ValueError for a result without the command line that names its configuration."""
+    require(run, run.result, result, ("command",))
     try:
         words = shlex.split(result["command"])
     except ValueError:  # an open quotation mark
         words = []
-    if words[:2] != ["python", "train.py"] or not "".join(words[2:3]).startswith("--"):
+    if words[:2] != ["python", "train.py"]:
+        raise ValueError(f"{run.result}: {result['command'][:50]!r} is no command of train.py")
+
+
+def check_complete(run: Run, result: dict) -> None:
+    """Raise ValueError for a result that has not all that tables show, or is impossible."""
+    require(run, run.result, result, NEEDED)
+    check_command(run, result)
+    if not "".join(shlex.split(result["command"])[2:3]).startswith("--"):
         raise ValueError(f"{run.result}: {result['command'][:50]!r} is no command of train.py")
     if not result["total_parameters"]:
         raise ValueError(f"{run.result}: a model has more than 0 parameters")

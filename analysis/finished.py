@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.checked import require
+from analysis.checked import check_command, require
 from tl.runs import Run
 
 
@@ -131,7 +131,7 @@ def readable(
 def read(run: Run) -> Finished:
     """Read a finished run; ValueError if what it wrote is not all that is needed here."""
     result, env = run.read_result(), run.read_env()
-    require(run, run.result, result, ("command",))
+    check_command(run, result)
     require(run, run.env, env, ("device",))
     return Finished(run.path, result, env["device"])
 
@@ -281,7 +281,10 @@ def asked(arguments: argparse.Namespace) -> Asked:
     results, broken = [], []
     for run in runs:
         try:
-            results.append(run.read_result())
+            result = run.read_result()
+            require(run, run.result, result, ("strategy", "seed", "scores"))
+            check_command(run, result)
+            results.append(result)
         except ValueError as error:
             broken.append(str(error))
     if broken:  # without one of its seeds a configuration would be another

@@ -18,6 +18,7 @@ import eval
 import train
 from analysis import __main__ as analysis
 from tl import lock, program
+from tl.backbones.locate import foreign
 from tl.checkpoint import __main__ as checkpoint
 from tl.checkpoint.state import load_state
 from tl.data.corpus import __main__ as corpus
@@ -167,6 +168,21 @@ def test_a_checkpoint_that_memory_does_not_suffice_for_is_not_taken_for_a_torn_o
         load_state(run, lambda state: None, lambda line: None)
     assert run.checkpoint.exists()
     assert run.previous.exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("std::bad_alloc"), RuntimeError("CUDA error: out of memory")],
+    ids=("cpu", "cuda"),
+)
+def test_a_model_that_memory_does_not_suffice_for_is_not_taken_for_a_broken_one(error):
+    with pytest.raises(RuntimeError, match=str(error)):
+        foreign(lambda found: ValueError("broken"), raising(error))
+
+
+def test_a_number_that_is_too_large_is_a_fault_of_the_model():
+    with pytest.raises(ValueError, match="broken"):
+        foreign(lambda found: ValueError("broken"), raising(OverflowError("int too large")))
 
 
 # Streams.

@@ -210,6 +210,13 @@ def test_overwriting_takes_the_place_of_all_old_files(run):
     assert run.config.read_text() == '{"new": 1}'
 
 
+def test_arrays_of_a_run_without_its_configuration_are_no_arrays_of_the_next(run):
+    write_arrays(run.arrays("hidden", "test"), {"old": np.ones(1)})
+    run.config.unlink()
+    start(run, "{}", {})
+    assert not run.arrays("hidden", "test").exists()
+
+
 @pytest.mark.parametrize("n_whole", [0, 1])
 def test_a_run_that_cannot_be_started_leaves_no_directory(n_whole, tmp_path, monkeypatch):
     whole = []

@@ -334,7 +334,7 @@ def start(run: Run, config_json: str, environment: dict, *, origin: Origin = "tr
         ValueError: if what is there is no run.
     """
     check_free(run.path, overwrite=True)
-    if run.config.exists():
+    if run.env.exists():
         clear(run)
     run.path.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,6 +1,7 @@
 """What runs are called beside each other, and where files about them go."""
 
 import argparse
+import json
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,21 @@ def test_a_parent_of_runs_is_as_good_as_their_names(tmp_path, capsys):
     (tmp_path / "nothing").mkdir()
     with pytest.raises(ValueError, match="no finished run"):
         of(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [("command", 'python "train.py', "no command of train"), ("seed", None, "has no seed")],
+)
+def test_a_result_that_names_no_configuration_is_refused_by_its_file(name, value, said, tmp_path):
+    run = made_run(tmp_path / "r")
+    run.env.write_text('{"device": "cpu"}')
+    found = json.loads(run.result.read_text()) | {name: value}
+    if value is None:
+        del found[name]
+    run.result.write_text(json.dumps(found))
+    with pytest.raises(ValueError, match=rf"result\.json.*{said}"):
+        asked(argparse.Namespace(runs=[run.path], out=tmp_path / "out", split=None))
 
 
 def test_runs_of_another_task_or_data_set_are_refused():
