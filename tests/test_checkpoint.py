@@ -12,7 +12,7 @@ from tl.checkpoint import (
     save_learned,
 )
 
-METADATA = {"labels": ["плохо", "good"], "backbone": "b0"}
+METADATA = {"labels": ["плохо", "good"], "backbone": "b0", "columns": ["text", "label"]}
 
 
 @pytest.fixture
@@ -50,6 +50,11 @@ def test_a_transposed_view_is_saved_as_it_reads(tmp_path, learned):
 
 def test_the_metadata_come_back(path):
     assert read_metadata(path) == METADATA
+
+
+def test_files_of_before_name_no_columns(tmp_path, learned):
+    save_learned(tmp_path / "f", learned, {k: v for k, v in METADATA.items() if k != "columns"})
+    assert read_metadata(tmp_path / "f") == METADATA | {"columns": []}
 
 
 def test_the_same_weights_make_the_same_file(path, tmp_path, learned):

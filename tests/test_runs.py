@@ -454,3 +454,17 @@ def test_processes_that_write_one_file_all_end_well(tmp_path):
         children.append(child)
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
     assert left_in(tmp_path) == ["a.npz"]
+
+
+@pytest.mark.parametrize("name", ["result.json", "learned.safetensors", "metrics.jsonl", "lock"])
+def test_a_folder_in_the_way_of_a_file_is_told_before_anything_is_removed(name, tmp_path):
+    (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match=f"{name} is in the way"):
+        check_free(tmp_path, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "final", "figures", "predictions"])
+def test_a_file_in_the_way_of_a_folder_is_told_before_anything_is_removed(name, tmp_path):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ValueError, match=f"{name} is in the way"):
+        check_free(tmp_path, overwrite=True)

@@ -65,7 +65,11 @@ class Setup:
 
     def metadata(self) -> dict[str, object]:
         """What makes learned weights usable without the data they were learned from."""
-        return {"labels": self.task.labels, "backbone": self.backbone_fingerprint}
+        return {
+            "labels": self.task.labels,
+            "backbone": self.backbone_fingerprint,
+            "columns": self.task.columns(),
+        }
 
     def groups(self) -> list[ParamGroup]:
         """The optimizer's groups, named after what they hold."""

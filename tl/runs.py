@@ -303,6 +303,7 @@ def check_free(path: Path, *, overwrite: bool) -> Run:
             f"{path} has a config.json, but no env.json: it is no run directory, as that of a "
             "model is none, and nothing is removed there; choose another --runs-dir"
         )
+    refuse_in_the_way(run)
     if overwrite:
         return run
     if (made_by := run.made_by()) is not None:
@@ -346,6 +347,18 @@ def start(run: Run, config_json: str, environment: dict, *, origin: Origin = "tr
         with suppress(OSError):  # the lock, or something that is not ours, is in it
             run.path.rmdir()
         raise
+
+
+def refuse_in_the_way(run: Run) -> None:
+    """Raise ValueError if a folder stands where a file of the run will be, or the other way."""
+    files = [name for name in ("lock", "config.json", "env.json", *WRITTEN) if "*" not in name]
+    wrong = [name for name in files if (run.path / name).is_dir()]
+    wrong += [name for name in FOLDERS if (run.path / name).is_file()]
+    if wrong:
+        raise ValueError(
+            f"{run.path / wrong[0]} is in the way of what a run writes there; move it, or choose "
+            "another --runs-dir"
+        )
 
 
 def clear(run: Run) -> None:
@@ -417,10 +430,11 @@ def unfinished(path: Path) -> Run:
         )
     if run.made_by() is not None:
         raise ValueError(f"--resume {path}: {run.why_unfinished()}")
-    for appended in (run.metrics, run.timings):
-        if appended.is_symlink():
+    for place in (run.metrics, run.timings, run.checkpoint.parent, run.figures):
+        if place.is_symlink():
             raise ValueError(
-                f"{appended} is a symbolic link, which would be written through; put the file there"
+                f"{place} is a symbolic link, which would be written through; put what it leads to "
+                "there"
             )
     return run
 

@@ -47,14 +47,15 @@ def load(
             f"the run in {run.path} has not finished an epoch; go on with: python train.py "
             f"--resume {run.path}"
         )
-    labels = read_metadata(run.learned)["labels"]
+    metadata = read_metadata(run.learned)
     if weights != "trained":
         plain = options_of(STRATEGIES, "full", "strategy")()
         config = replace(config, strategy="full", strategy_options=plain, mixout=0.0)
         config = replace(config, mixout_form="column", decay_toward="zero")
     if weights == "random":
         config = replace(config, init="random")
-    setup = build(config, dataset or Dataset("text", {}), labels=labels)
+    unread = Dataset("text", {}, read_before=tuple(metadata["columns"]))
+    setup = build(config, dataset or unread, labels=metadata["labels"])
     if weights == "trained":
         load_learned(run.learned, setup.model.learned(), setup.backbone_fingerprint)
     return setup

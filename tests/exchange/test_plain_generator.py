@@ -156,14 +156,15 @@ def test_printed_code_cuts_a_long_text_inside_the_template(family, tmp_path, cap
     assert config["task_specific_params"]["instruction"]["template"] == "a {text} was"
 
 
-def test_printed_code_has_a_place_for_both_texts_of_a_pair(tmp_path, capsys):
+@pytest.mark.parametrize("template", ["", "{pair} and {text} was"], ids=["default", "own"])
+def test_printed_code_has_a_place_for_both_texts_of_a_pair(template, tmp_path, capsys):
     model = save_model(tmp_path / "model", "gpt2", generates=True)
     records = [
         {"text_1": "good day", "text_2": f"bad {i} day", "label": "good" if i % 2 else "bad"}
         for i in range(24)
     ]
     words = [*STRATEGIES["lora"], "--task.max-length", "48"]
-    words += ["--task.template", "{pair} and {text} was"]
+    words += ["--task.template", template] if template else []
     run = short_run(tmp_path, "instruction", model, records, *words)
     capsys.readouterr()
     exported(run, tmp_path)

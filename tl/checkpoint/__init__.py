@@ -39,7 +39,9 @@ def save_learned(path: Path, learned: dict[str, Tensor], metadata: dict[str, obj
 
 
 def read_metadata(path: Path) -> dict[str, object]:
-    """Read what `save_learned` wrote beside the weights: at least `labels` and `backbone`.
+    """Read what `save_learned` wrote beside the weights: `labels`, `backbone` and `columns`.
+
+    Files of before have no `columns`; they are empty then.
 
     Raises:
         ValueError: if the file is missing, torn or none of ours.
@@ -62,6 +64,11 @@ def read_metadata(path: Path) -> dict[str, object]:
         raise ValueError(
             f"{path}: `labels` must be a list of different names, and `backbone` a text; the file "
             "is not as tl wrote it"
+        )
+    columns = metadata.setdefault("columns", [])
+    if not (isinstance(columns, list) and all(isinstance(name, str) for name in columns)):
+        raise ValueError(
+            f"{path}: `columns` must be a list of names; the file is not as tl wrote it"
         )
     return metadata
 

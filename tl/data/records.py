@@ -22,6 +22,7 @@ class Dataset:
     name: str
     splits: dict[str, list[Record]]
     warnings: tuple[str, ...] = ()  # what a reader should know of reading: conversions, made splits
+    read_before: tuple[str, ...] = ()  # the columns that a trained model read, where no records are
 
     @cached_property
     def fingerprint(self) -> str:

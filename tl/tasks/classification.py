@@ -52,7 +52,9 @@ class Classification(Task):
 
     def check(self) -> None:
         splits = self.dataset.splits
-        columns = self.dataset.columns(next(iter(splits))) if splits else []
+        columns = list(self.dataset.read_before)
+        if splits:
+            columns = self.dataset.columns(next(iter(splits)))
         self.text_columns = self._text_columns(columns)
         found = [column for column in self.stratify(self.options) if column in columns]
         self.label_column = (found or self.stratify(self.options))[0]

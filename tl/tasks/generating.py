@@ -47,7 +47,7 @@ class Generating(Task):
             return found
         true = [np.array(self.true_ids(example), dtype=int) for example in sample]
         best = self.score(sample, true)[self.metric]
-        if best > 1 - CEILING_OFF:
+        if not 0 < best <= 1 - CEILING_OFF:  # 0: the sample has nothing to find, as names
             return found
         return [
             *found,
