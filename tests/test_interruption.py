@@ -119,6 +119,7 @@ def test_ctrl_c_before_training_leaves_nothing(basic, here, tmp_path, monkeypatc
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_says_how_to_go_on(basic, tmp_path, capsys):
     words = [*basic, *FULL, "--epochs", "20", "--runs-dir"]
     process = subprocess.Popen(

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import safetensors.torch
+import pytest
 import torch
 from adapted import REFUSED, VARIANTS, adapted, examples, logits_of
 from tiny import CONFIGS, tiny_backbone
@@ -52,6 +53,7 @@ def differing(folder):
     return wrong
 
 
+@pytest.mark.slow
 def test_a_new_process_with_another_seed_says_the_same(tmp_path):
     write(tmp_path)
     here = Path(__file__).parents[1]
