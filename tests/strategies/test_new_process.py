@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import safetensors.torch
 import pytest
+import safetensors.torch
 import torch
 from adapted import REFUSED, VARIANTS, adapted, examples, logits_of
 from tiny import CONFIGS, tiny_backbone
